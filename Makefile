@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+# One graph. `make help` lists the targets; SAN=address,undefined or SAN=thread builds apart; V=1 shows the commands.
+
+CXX ?= g++
+SAN ?=
+V ?= 0
+comma := ,
+variant := $(if $(findstring clang,$(CXX)),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+B := build$(variant)
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(B)/%,%,$@)')
+
+OPT ?= -O2 -g
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-missing-field-initializers -Werror
+CXXFLAGS += -std=c++20 $(OPT) $(WARN) -fstack-protector-strong -fPIE $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
+NO_EXCEPTIONS := lib engine backend/ring backend/worker
+
+sources = $(filter-out %/main.cc,$(foreach d,$(1),$(wildcard $(d)/*.cc)))
+objects = $(patsubst %.cc,$(B)/obj/%.o,$(call sources,$(1)))
+
+# Libraries: name, folders.
+LIBS := base xen engine backend frontend
+base_DIRS := lib/base
+xen_DIRS := lib/xen
+engine_DIRS := engine engine/spec engine/crypto engine/state engine/dispatch engine/commands
+backend_DIRS := backend/ring backend/worker backend/manager backend/vault backend/control backend/socket
+frontend_DIRS := frontend
+
+# Programs: name, main file, libraries of ours in link order, libraries of others.
+PROGRAMS := $(foreach p,vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-frontend,$(if $(wildcard $(p_main_$(p))),$(p)))
+p_main_vtpm-managerd := backend/manager/main.cc
+p_main_vtpmd := backend/worker/main.cc
+p_main_vtpmctl := backend/control/main.cc
+p_main_vtpm-socketd := backend/socket/main.cc
+p_main_vtpm-frontend := frontend/main.cc
+PROGRAMS := $(strip $(foreach p,vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-frontend,$(if $(wildcard $(p_main_$(p))),$(p))))
+OUR_LIBS := frontend backend engine xen base
+OTHER_LIBS := -lxenstore -lxengnttab -lxenevtchn -lxenctrl -lseccomp -lcrypto -lfmt -lpthread -ldl
+
+.PHONY: all help
+all: $(PROGRAMS:%=$(B)/bin/%)
+
+help:
+	@echo 'make            build everything into $(B)/'
+	@echo 'make run        the whole stack on this machine, without Xen; ONCE=1 exits after the demonstration'
+	@echo 'make run-xen    the same on real Xen in QEMU; ends in a shell in the guest'
+	@echo 'make check      all tests; parts: check-unit check-loopback check-clients check-xen'
+	@echo 'make bench fuzz soak coverage tidy format layering docs install deb clean'
+
+-include $(wildcard *.mk tests/*/*.mk)
+
+$(B)/obj/%.o: %.cc Makefile
+	$(call say,CXX)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(if $(filter $(addsuffix /%,$(NO_EXCEPTIONS)),$<),-fno-exceptions) -MMD -MP -c -o $@ $<
+
+define library
+$(B)/lib/lib$(1).a: $(call objects,$($(1)_DIRS))
+	$$(call say,AR)
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach l,$(LIBS),$(eval $(call library,$(l))))
+
+define program
+$(B)/bin/$(1): $(patsubst %.cc,$(B)/obj/%.o,$(p_main_$(1))) $(OUR_LIBS:%=$(B)/lib/lib%.a)
+	$$(call say,LINK)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ $(OTHER_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# Unit tests: every tests/DIR/*_test.cc is a program; the other files of DIR are linked into each of them.
+TESTS := $(patsubst tests/%.cc,$(B)/test/%,$(wildcard tests/*/*_test.cc))
+test_helpers = $(patsubst %.cc,$(B)/obj/%.o,$(filter-out %_test.cc %/main.cc,$(wildcard $(1)/*.cc)))
+define unit_test
+$(B)/test/$(1): $(B)/obj/tests/$(1).o $(call test_helpers,tests/$(patsubst %/,%,$(dir $(1)))) $(OUR_LIBS:%=$(B)/lib/lib%.a)
+	$$(call say,LINK)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ -lgtest -lgtest_main $(OTHER_LIBS)
+endef
+$(foreach t,$(TESTS:$(B)/test/%=%),$(eval $(call unit_test,$(t))))
+
+$(B)/test/%.passed: $(B)/test/%
+	$(call say,TEST)
+	$(Q)$< --gtest_brief=1 && touch $@
+
+.PHONY: check-unit
+check-unit: $(TESTS:%=%.passed)
+
+.PHONY: clean format
+clean:
+	rm -rf build build-*
+format:
+	clang-format -i $$(git ls-files '*.h' '*.cc')
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// The messages between manager and worker: one datagram of a SOCK_SEQPACKET socket each, a kind byte and the fields of
+// the struct, big-endian. Whoever receives a malformed one ends the connection: a peer that talks nonsense is broken.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "lib/base/bytes.h"
+#include "lib/base/secret.h"
+#include "lib/wire/sized.h"
+
+namespace message {
+
+inline constexpr uint32_t kVersion = 1;
+// The descriptors a worker is born with, and no others beyond standard error.
+inline constexpr int kManagerFd = 3;  // socket pair to the manager that started it
+inline constexpr int kListenFd = 4;   // where a later manager connects to adopt the worker
+inline constexpr int kJournalFd = 5;  // memfd of kJournalBytes, sealed against resizing
+inline constexpr size_t kJournalBytes = 512 * 1024;
+inline constexpr size_t kMaxMessage = 1024 * 1024;
+
+using Uuid = std::array<uint8_t, 16>;
+
+enum class Kind : uint8_t {
+  // to the worker
+  Start = 1,
+  Committed = 2,
+  Freeze = 3,
+  Thaw = 4,
+  Stop = 5,
+  Adopt = 6,
+  // to the manager
+  Hello = 65,
+  Ready = 66,
+  Failed = 67,
+  Commit = 68,
+  Snapshot = 69,
+  Statistics = 70,
+};
+
+enum class StartKind : uint8_t {
+  PowerOn = 1,       // the worker itself does Startup(ST_CLEAR); no snapshot
+  Reconnect = 2,     // state goes on from `snapshot`, new ring
+  Continuation = 3,  // same ring, after a crash; the old journal comes with the message as a descriptor (SCM_RIGHTS)
+  Lost = 4,          // the volatile state is lost while the guest runs on: TPM_FAILEDSELFTEST until a power cycle
+};
+
+// First message to a worker.
+struct Start {
+  uint32_t version = kVersion;
+  Uuid uuid{};
+  uint16_t domain = 0;
+  uint16_t device = 0;
+  StartKind kind = StartKind::PowerOn;
+  uint32_t grant_ref = 0;
+  uint32_t port = 0;                  // the frontend's event channel
+  uint8_t localities = 1;             // bit n: locality n may be claimed from the page
+  bool physical_presence_command = true;
+  base::Secret<32> instance_key;
+  uint64_t power_cycle = 0;           // counts the instance's power cycles; the journal must carry the same
+  uint64_t epoch = 0;                 // of `permanent`; 0: there is none yet, manufacture and commit as epoch 1
+  wire::SizedBytes permanent;         // sealed, Purpose::Permanent
+  wire::SizedBytes snapshot;          // sealed, Purpose::Snapshot, same epoch; Reconnect only
+};
+// Answer to Commit. ok: epoch is durable.
+struct Committed {
+  uint64_t epoch = 0;
+  bool ok = false;
+};
+// Finish the command in flight, serve no more, answer Snapshot.
+struct Freeze {};
+// Serve again after Freeze, from the state the worker still has.
+struct Thaw {};
+// As Freeze; after Snapshot leave the page IDLE, notify, unmap and exit.
+struct Stop {};
+// First message on the listening socket: the worker answers Hello there, with its journal as a descriptor (SCM_RIGHTS),
+// and speaks to this manager from now on.
+struct Adopt {
+  uint32_t version = kVersion;
+};
+
+struct Hello {
+  uint32_t version = kVersion;
+  Uuid uuid{};
+  uint16_t domain = 0;
+  uint16_t device = 0;
+  uint64_t power_cycle = 0;
+  uint64_t epoch = 0;          // the last one known to be durable
+  bool frozen = false;
+  bool commit_open = false;    // a Commit of epoch + 1 is unanswered; it is sent again after Hello
+};
+// Mapped, bound, locked down, serving.
+struct Ready {};
+
+enum class Failure : uint8_t {
+  BadStart = 1,      // Start did not make sense
+  CannotMap = 2,     // the grant could not be mapped
+  CannotBind = 3,    // the event channel could not be bound
+  CannotUnseal = 4,  // a sealed state did not open
+  CannotLockDown = 5,
+  BadState = 6,      // an opened state was malformed
+  PeerBroke = 7,     // the frontend broke the protocol in a way that closes the device
+};
+// The worker exits after this.
+struct Failed {
+  Failure why = Failure::BadStart;
+};
+// The new permanent state, sealed as `epoch` (one more than the last). The same epoch with the same digest again is a
+// repeat of a commit whose outcome the worker does not know.
+struct Commit {
+  uint64_t epoch = 0;
+  std::array<uint8_t, 32> digest{};  // SHA-256 of `permanent`
+  wire::SizedBytes permanent;
+};
+// Answer to Freeze and Stop.
+struct Snapshot {
+  uint64_t epoch = 0;
+  wire::SizedBytes snapshot;
+};
+// At most once a second while commands are served.
+struct Statistics {
+  uint64_t commands = 0;
+  uint64_t errors = 0;
+  uint64_t commits = 0;
+};
+
+template <class M>
+inline constexpr Kind kKindOf = Kind{};
+// clang-format off
+template <> inline constexpr Kind kKindOf<Start> = Kind::Start;
+template <> inline constexpr Kind kKindOf<Committed> = Kind::Committed;
+template <> inline constexpr Kind kKindOf<Freeze> = Kind::Freeze;
+template <> inline constexpr Kind kKindOf<Thaw> = Kind::Thaw;
+template <> inline constexpr Kind kKindOf<Stop> = Kind::Stop;
+template <> inline constexpr Kind kKindOf<Adopt> = Kind::Adopt;
+template <> inline constexpr Kind kKindOf<Hello> = Kind::Hello;
+template <> inline constexpr Kind kKindOf<Ready> = Kind::Ready;
+template <> inline constexpr Kind kKindOf<Failed> = Kind::Failed;
+template <> inline constexpr Kind kKindOf<Commit> = Kind::Commit;
+template <> inline constexpr Kind kKindOf<Snapshot> = Kind::Snapshot;
+template <> inline constexpr Kind kKindOf<Statistics> = Kind::Statistics;
+// clang-format on
+
+template <class M>
+base::Bytes encode(const M& message) {
+  base::Bytes bytes;
+  wire::Writer w(bytes);
+  w.put(kKindOf<M>);
+  w.put(message);
+  return bytes;
+}
+
+// The kind of a datagram; anything for an empty one.
+inline Kind kind_of(base::View datagram) { return datagram.empty() ? Kind{} : static_cast<Kind>(datagram[0]); }
+
+// The message in a datagram of its kind; Malformed when the datagram is of another kind, too short or too long.
+template <class M>
+wire::Result<M> decode(base::View datagram) {
+  if (kind_of(datagram) != kKindOf<M>) return wire::Malformed{};
+  return wire::decode<M>(datagram.subspan(1));
+}
+
+}  // namespace message

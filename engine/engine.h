@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Engine: one TPM 1.2. Bytes in, bytes out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "engine/platform.h"
+#include "lib/base/bytes.h"
+#include "lib/base/foreign_bytes.h"
+#include "lib/base/result.h"
+
+namespace tpm {
+
+struct Tpm;
+
+// Why a state could not be taken up.
+enum class StateError { Malformed, UnknownVersion, UnknownSection };
+
+// What a fresh TPM is when it leaves the maker.
+struct Factory {
+  bool endorsement_key = true;  // made at once, and nvLocked set, as a maker ships it
+  bool enabled = true;
+  bool activated = true;
+  unsigned key_bits = 2048;  // of the endorsement key
+};
+
+// What the administrator decides for an instance; may differ between starts.
+struct Settings {
+  // Whether software may assert physical presence by TSC_PhysicalPresence.
+  bool physical_presence_command = true;
+  // Largest command and response in bytes; TPM_CAP_PROP_INPUT_BUFFER reports it.
+  uint32_t buffer_bytes = 4088;
+};
+
+class Engine {
+ public:
+  // The platform must outlive the engine.
+  // A new TPM, its permanent state committed before this returns; null when the commit fails or was cancelled.
+  static std::unique_ptr<Engine> manufacture(Platform& platform, const Settings& settings, const Factory& factory);
+  // A TPM from the permanent state that commit() was given. It is without power until power_on() or resume().
+  static base::Result<std::unique_ptr<Engine>, StateError> load(Platform& platform, const Settings& settings,
+                                                                base::View permanent);
+  ~Engine();
+
+  // TPM_Init: volatile state is lost, the next command must be TPM_Startup.
+  void power_on();
+  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test failed.
+  bool startup(bool deactivated = false);
+  // Goes on with a volatile state that save_volatile() made, or that was put together from journal() sections.
+  base::Result<void, StateError> resume(base::View volatile_state);
+  // The TPM answers TPM_FAILEDSELFTEST until the next power_on(): its volatile state was lost while the guest ran on.
+  void fail();
+
+  // Executes one command of at most settings.buffer_bytes; each byte of it is loaded at most once. The response is
+  // written to `response`, which may be the same memory, and never read back; its length is returned. `response` must
+  // have room for settings.buffer_bytes. Always answers, whatever the command holds.
+  size_t execute(uint8_t locality, base::ForeignBytes command, base::ForeignBytes response);
+
+  // The permanent state as commit() would be given it now.
+  base::Bytes save_permanent() const;
+  // The volatile state: PCRs, sessions, loaded keys, everything that a loss of power would lose.
+  base::Bytes save_volatile() const;
+  // A volatile state as save_volatile() makes it, from the newest body of each section that journal() was given.
+  static base::Bytes volatile_from(std::span<const JournalSection> sections);
+
+  // Whether the last command changed permanent state, for statistics.
+  uint64_t commits() const;
+
+ private:
+  explicit Engine(std::unique_ptr<Tpm> tpm);
+  std::unique_ptr<Tpm> tpm_;
+};
+
+}  // namespace tpm

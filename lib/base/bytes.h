@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Bytes: a growable byte string in memory that is wiped when it is given back. View: bytes somebody else owns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace base {
+
+// Zeroes the bytes in a way the compiler keeps.
+void wipe(void* at, size_t n_bytes);
+
+// Blocks of up to 4 KiB come from per-thread free lists, so that a command needs no call into the C library's
+// allocator; every block is wiped when it is freed, because a guest's bytes and our secrets pass through all of them.
+void* wiping_allocate(size_t n_bytes);
+void wiping_free(void* at, size_t n_bytes);
+
+template <class T>
+struct WipingAllocator {
+  using value_type = T;
+  WipingAllocator() = default;
+  template <class U>
+  WipingAllocator(const WipingAllocator<U>&) {}  // NOLINT: required by the allocator contract
+  T* allocate(size_t n) { return static_cast<T*>(wiping_allocate(n * sizeof(T))); }
+  void deallocate(T* at, size_t n) { wiping_free(at, n * sizeof(T)); }
+  bool operator==(const WipingAllocator&) const { return true; }
+};
+
+using Bytes = std::vector<uint8_t, WipingAllocator<uint8_t>>;
+using View = std::span<const uint8_t>;
+
+inline void append(Bytes& to, View more) { to.insert(to.end(), more.begin(), more.end()); }
+inline Bytes copy_of(View bytes) { return {bytes.begin(), bytes.end()}; }
+
+// Compares in a time that depends on the lengths only.
+bool equal_constant_time(View a, View b);
+
+}  // namespace base
