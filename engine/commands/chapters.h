@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// The chapters of Part 3: each file of this folder ends with its table of rows.
+#pragma once
+
+#include "engine/dispatch/command.h"
+
+namespace tpm {
+
+Chapter chapter_03();
+Chapter chapter_04();
+Chapter chapter_16();
+
+}  // namespace tpm

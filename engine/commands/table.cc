@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Joins the chapters' rows into one table by ordinal.
+#include <algorithm>
+#include <vector>
+
+#include "engine/commands/chapters.h"
+
+namespace tpm {
+
+std::span<const Chapter> all_chapters() {
+  static const std::array kChapters = {
+      chapter_03(),
+      chapter_04(),
+      chapter_16(),
+  };
+  return kChapters;
+}
+
+namespace {
+
+std::vector<const CommandRow*> sorted_rows() {
+  std::vector<const CommandRow*> rows;
+  for (Chapter chapter : all_chapters()) {
+    for (const CommandRow& row : chapter) rows.push_back(&row);
+  }
+  std::ranges::sort(rows, {}, &CommandRow::ordinal);
+  return rows;
+}
+
+}  // namespace
+
+const CommandRow* find_command(uint32_t ordinal) {
+  static const std::vector<const CommandRow*> kRows = sorted_rows();
+  auto at = std::ranges::lower_bound(kRows, ordinal, {}, &CommandRow::ordinal);
+  return at != kRows.end() && (*at)->ordinal == ordinal ? *at : nullptr;
+}
+
+}  // namespace tpm

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Call: the command in flight. Auth: one of its verified sessions.
+#pragma once
+
+#include <array>
+
+#include "engine/crypto/hash.h"
+#include "engine/dispatch/command.h"
+#include "engine/spec/types.h"
+#include "engine/state/tpm.h"
+
+namespace tpm {
+
+// Whom a session must prove to know the secret of.
+struct Entity {
+  EntityType type{};
+  Secret secret;
+  Digest digest{};  // what an OSAP session for it was opened with
+
+  static Entity of(const Key& key) { return {EntityType::KeyHandle, key.secret.usage_auth, key.public_digest()}; }
+  static Entity owner(const Tpm& tpm) {
+    return {EntityType::Owner, tpm.ownership->owner_auth, tpm.ownership->owner_digest()};
+  }
+  // A secret no session can be opened for beforehand: OIAP only.
+  static Entity bare(const Secret& secret) { return {EntityType::Data, secret, {}}; }
+};
+
+class Auth {
+ public:
+  // The secrets an OSAP session carries (Part 1, 13.5): the first with the even nonce of the request, the second with
+  // the odd one. InappropriateEnc when the session has an unknown scheme; BadMode for an OIAP session.
+  Result<Secret> open_even(const EncAuth& secret) const { return open(secret, nonce_even_); }
+  Result<Secret> open_odd(const EncAuth& secret) const { return open(secret, nonce_odd_); }
+
+  // continueAuthSession := FALSE.
+  void close() { continue_ = false; }
+  bool verified() const { return verified_; }
+  ProtocolId protocol() const { return protocol_; }
+  uint32_t handle() const { return handle_; }
+  // The response is authorised with another secret than the request: the command changed it.
+  void answer_with(const Secret& secret) { hmac_key_ = secret; }
+
+ private:
+  friend class Call;
+  Result<Secret> open(const EncAuth& secret, const Nonce& nonce) const;
+
+  uint32_t handle_ = 0;
+  Nonce nonce_odd_{};
+  bool continue_ = false;
+  std::array<uint8_t, 20> in_auth_{};
+
+  bool present_ = false;
+  bool verified_ = false;
+  ProtocolId protocol_{};
+  EntityScheme scheme_{};
+  Nonce nonce_even_{};
+  Secret hmac_key_;
+};
+
+class Call {
+ public:
+  Call(Tpm& state, const CommandRow& command, Tag request_tag, uint8_t from_locality, base::ForeignBytes answer)
+      : tpm(state), row(command), locality(from_locality), tag_(request_tag), response_(answer) {}
+
+  Tpm& tpm;
+  const CommandRow& row;
+  const uint8_t locality;
+
+  // By slot of the row.
+  Auth& auth(size_t slot) { return auths_[slot]; }
+  bool has_auth(size_t slot) const { return auths_[slot].present_; }
+  size_t sessions() const;
+  Tag tag() const { return tag_; }
+
+  // For deferred slots: proves that the session knows the entity's secret. AuthFail or Auth2Fail.
+  Result<> authorize(size_t slot, const Entity& entity);
+
+  // The steps of the dispatcher, in its order; execute<C> calls them.
+  bool wants_in_digest() const { return sessions() > 0; }
+  Result<> bind_request(wire::Reader& reader, const Digest& in_digest);  // 6-9
+  Result<> find_keys(void* in);                                          // 10
+  Result<> authorize_slots(void* in);                                    // 11
+  Result<> all_verified() const;
+  Result<> finish(size_t param_bytes, const Digest* out_digest);         // 13
+  base::ForeignBytes response() const { return response_; }
+  size_t response_bytes() const { return response_bytes_; }
+  void write_head(wire::Writer& w) const;
+  void write_trailers(wire::Writer& w) const;
+
+  // Whether a failure ends the request's sessions: from step 10 on.
+  bool past_parsing() const { return past_parsing_; }
+  void end_sessions();
+
+ private:
+  struct Trailer {
+    Nonce nonce_even{};
+    bool continues = false;
+    Digest res_auth{};
+  };
+
+  Result<> check_state() const;
+  Result<> check_tag();
+  Result<> read_trailers(wire::Reader& reader);
+  Result<> check_auth_data_usage(const Key& key, Use use) const;
+
+  const Tag tag_;
+  base::ForeignBytes response_;
+  std::array<Auth, 2> auths_{};
+  Digest in_digest_{};
+  std::array<Trailer, 2> trailers_{};
+  size_t response_bytes_ = 0;
+  bool past_parsing_ = false;
+};
+
+}  // namespace tpm

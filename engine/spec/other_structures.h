@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Signing, attestation, ticks and counters (Part 2, 11, 13, 15).
+#pragma once
+
+#include "engine/spec/key_structures.h"
+
+namespace tpm {
+
+struct SignInfo {
+  StructureTag tag = StructureTag::SignInfo;
+  std::array<uint8_t, 4> fixed{};
+  Nonce replay{};
+  wire::SizedBytes data;
+};
+
+struct QuoteInfo {
+  uint32_t version = kVersion11;
+  std::array<uint8_t, 4> fixed = {'Q', 'U', 'O', 'T'};
+  Digest composite{};
+  Nonce external_data{};
+};
+
+struct QuoteInfo2 {
+  StructureTag tag = StructureTag::QuoteInfo2;
+  std::array<uint8_t, 4> fixed = {'Q', 'U', 'T', '2'};
+  Nonce external_data{};
+  PcrInfoShort info_short;
+};
+
+struct CertifyInfo {
+  uint32_t version = kVersion11;
+  KeyUsage usage{};
+  uint32_t flags = 0;
+  AuthDataUsage auth_data_usage{};
+  KeyParms parms;
+  Digest pubkey_digest{};
+  Nonce data{};
+  bool parent_pcr_status = false;
+  wire::SizedBytes pcr_info;
+};
+
+struct CertifyInfo2 {
+  StructureTag tag = StructureTag::CertifyInfo2;
+  uint8_t fill = 0;
+  Payload payload = Payload::Asym;
+  KeyUsage usage{};
+  uint32_t flags = 0;
+  AuthDataUsage auth_data_usage{};
+  KeyParms parms;
+  Digest pubkey_digest{};
+  Nonce data{};
+  bool parent_pcr_status = false;
+  wire::SizedBytes pcr_info;
+  wire::SizedBytes migration_authority;
+};
+
+struct CurrentTicks {
+  StructureTag tag = StructureTag::CurrentTicks;
+  uint64_t ticks = 0;
+  uint16_t rate = 1;  // microseconds a tick
+  Nonce nonce{};
+};
+
+struct CapVersionInfo {
+  StructureTag tag = StructureTag::CapVersionInfo;
+  uint32_t version = 0;
+  uint16_t spec_level = 2;
+  uint8_t errata_rev = 3;
+  std::array<uint8_t, 4> vendor{};
+  uint16_t vendor_specific_size = 0;
+};
+
+struct Version {
+  uint8_t major = 1, minor = 2, rev_major = 0, rev_minor = 0;
+};
+
+}  // namespace tpm

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Tpm: the whole state of one TPM, and the transaction over it.
+#pragma once
+
+#include "engine/engine.h"
+#include "engine/spec/other_structures.h"
+#include "engine/spec/rc.h"
+#include "engine/state/pcrs.h"
+#include "engine/state/permanent.h"
+#include "engine/state/sessions.h"
+#include "engine/state/versioned.h"
+#include "engine/state/volatile.h"
+
+namespace tpm {
+
+struct Tpm {
+  Tpm(Platform& host, const Settings& set) : platform(host), settings(set) {}
+
+  Platform& platform;
+  Settings settings;
+
+  // Permanent sections.
+  Versioned<PermanentFlags> flags;
+  Versioned<Ownership> ownership;
+  Versioned<Endorsement> endorsement;
+  Versioned<SavedState> saved;
+
+  // Volatile sections.
+  Versioned<StClear> stclear;
+  Versioned<StAny> stany;
+  Versioned<Pcrs> pcrs;
+  Versioned<Sessions> sessions;
+  Versioned<KeySlots> keys;
+  Versioned<Sha1Thread> sha1;
+
+  uint64_t commits = 0;
+
+  // Makes every draft real: permanent ones are durable first, then the volatile ones are journaled. Fail, and every
+  // draft dropped, when the host could not make them durable.
+  Result<> commit();
+  void abort();
+  bool permanent_drafted() const;
+
+  bool disabled() const { return flags->disable; }
+  bool deactivated() const { return stclear->deactivated; }
+  bool owned() const { return ownership->installed; }
+  // Part 2, 7.1: by hardware never, by command when that is enabled.
+  bool physical_presence() const { return flags->physical_presence_cmd_enable && stclear->physical_presence; }
+
+  // The key of a handle with every check of Part 1, 25.1.
+  Result<const Key*> find_key(uint32_t handle, Use use, uint8_t locality) const;
+
+  CurrentTicks ticks() const;
+  void random(std::span<uint8_t> out) const { platform.entropy(out); }
+  Nonce nonce() const {
+    Nonce n;
+    random(n);
+    return n;
+  }
+
+  // TPM_Init: volatile state is gone.
+  void init();
+  // What owner clear does (Part 3, 6.2): everything an owner brought goes, the endorsement key stays.
+  void clear_owner();
+};
+
+// Visits every section: f(id, version, section). Ids and versions are the file format; Documentation/state-format.md.
+template <class T, class F>
+void each_permanent(T& tpm, F f) {
+  f(uint16_t{1}, uint16_t{1}, tpm.flags);
+  f(uint16_t{2}, uint16_t{1}, tpm.ownership);
+  f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
+  f(uint16_t{4}, uint16_t{1}, tpm.saved);
+}
+template <class T, class F>
+void each_volatile(T& tpm, F f) {
+  f(uint16_t{0x101}, uint16_t{1}, tpm.stclear);
+  f(uint16_t{0x102}, uint16_t{1}, tpm.stany);
+  f(uint16_t{0x103}, uint16_t{1}, tpm.pcrs);
+  f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
+  f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
+  f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+}
+
+}  // namespace tpm
