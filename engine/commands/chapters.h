@@ -8,6 +8,8 @@ namespace tpm {
 
 Chapter chapter_03();
 Chapter chapter_04();
+Chapter chapter_10();
 Chapter chapter_16();
+Chapter chapter_18();
 
 }  // namespace tpm

@@ -18,4 +18,24 @@ Result<Secret> Auth::open(const EncAuth& secret, const Nonce& nonce) const {
   return plain;
 }
 
+Result<> Auth::crypt(EntityScheme scheme, std::span<uint8_t> data) const {
+  if (scheme == EntityScheme::AesCtr) {
+    Digest counter = crypto::sha1_of(nonce_even_, nonce_odd_);
+    crypto::aes128_ctr(hmac_key_.reveal().first<16>(), View(counter).first<16>(), data);
+    return {};
+  }
+  TRY(require(scheme == EntityScheme::Xor, Rc::InappropriateEnc));
+  static constexpr std::array<uint8_t, 3> kXor = {'X', 'O', 'R'};
+  Bytes seed;
+  wire::Writer w(seed);
+  w.put(nonce_even_);
+  w.put(nonce_odd_);
+  w.put(kXor);
+  w.put(hmac_key_);
+  base::SecretBytes pad(data.size());
+  crypto::mgf1(seed, pad.fill());
+  for (size_t i = 0; i < data.size(); i++) data[i] = static_cast<uint8_t>(data[i] ^ pad.reveal()[i]);
+  return {};
+}
+
 }  // namespace tpm

@@ -32,10 +32,14 @@ class Auth {
   Result<Secret> open_even(const EncAuth& secret) const { return open(secret, nonce_even_); }
   Result<Secret> open_odd(const EncAuth& secret) const { return open(secret, nonce_odd_); }
 
+  // Encrypts or decrypts, in place, data that travel under the session's secret (Part 3, 10.2, action 9).
+  Result<> crypt(EntityScheme scheme, std::span<uint8_t> data) const;
+
   // continueAuthSession := FALSE.
   void close() { continue_ = false; }
   bool verified() const { return verified_; }
   ProtocolId protocol() const { return protocol_; }
+  EntityScheme scheme() const { return scheme_; }
   uint32_t handle() const { return handle_; }
   // The response is authorised with another secret than the request: the command changed it.
   void answer_with(const Secret& secret) { hmac_key_ = secret; }

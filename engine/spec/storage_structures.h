@@ -26,7 +26,5 @@ struct SealedData {
   wire::SizedBytes data;
 };
 
-// Sealx marks the encryption of its data in the entity type of the stored data.
-inline constexpr uint16_t kEntityTypeXor = static_cast<uint16_t>(EntityScheme::Xor) << 8 | 0x00;
 
 }  // namespace tpm

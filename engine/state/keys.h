@@ -40,7 +40,7 @@ struct Key {
   template <class T>
   Result<wire::SizedBytes> encrypt(const T& value) const {
     auto cipher = rsa->encrypt_oaep(wire::encode(value));
-    if (!cipher) return Rc::Size;
+    if (!cipher) return Rc::BadDataSize;
     return wire::SizedBytes(std::move(*cipher));
   }
 };
