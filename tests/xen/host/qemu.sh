@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# Starts the emulated machine, follows it, and makes sure it ends. Sourced by run.sh.
+qemu_pid=
+terminal_settings=
+
+end_qemu() {
+  [ -z "$terminal_settings" ] || stty "$terminal_settings" </dev/tty
+  # shellcheck disable=SC2046
+  [ -z "$(jobs -p)" ] || kill $(jobs -p) 2>/dev/null || true
+  wait 2>/dev/null || true
+  rm -f "$run/initrd" "$run/keyboard"
+}
+
+# start_qemu RUN: logs go to RUN/dom0.log (Xen, dom0 and the scenario's report), RUN/guest.log (guests' consoles).
+# Why these options: Documentation/testing-xen.md, "What software emulation needs".
+start_qemu() {
+  local run=$1 guest_line=file:$1/guest.log input=/dev/null
+  trap end_qemu EXIT
+  trap 'exit 130' INT TERM HUP
+  : >"$run/dom0.log"
+  if [ "$scenario" = shell ]; then
+    mkfifo "$run/keyboard"
+    # Opened for both directions here, so that neither end waits for the other.
+    exec 8<>"$run/keyboard"
+    input=$run/keyboard guest_line=stdio
+  fi
+  # shellcheck disable=SC2086
+  setpriv --pdeathsig KILL timeout -k 5 "${TIMEOUT:-240}" setpriv --pdeathsig KILL \
+    qemu-system-x86_64 -machine q35 -cpu max,-smap -accel tcg,thread=multi -smp 2 -m "${MEMORY:-1280}" \
+    -display none -monitor none -no-reboot -nic none ${QEMU_EXTRA-} \
+    -serial "file:$run/dom0.log" -serial "$guest_line" \
+    -kernel "$cache/boot/xen" \
+    -append "console=com1 com1=115200,8n1 dom0_mem=640M,max:640M loglvl=warning guest_loglvl=warning xsave=0" \
+    -initrd "$cache/boot/vmlinux console=hvc0 quiet rdinit=/init,$run/initrd" <"$input" 8>&- &
+  qemu_pid=$!
+}
+
+# connect_terminal RUN: what is typed (or piped) here goes to the guest's shell once it listens.
+connect_terminal() {
+  local run=$1
+  if [ -t 0 ]; then
+    terminal_settings=$(stty -g)
+    echo "Booting Xen, dom0 and a guest; Ctrl-] leaves the guest's console." >&2
+  fi
+  # A background command's standard input is /dev/null: it gets ours under another number.
+  exec 7<&0
+  (
+    until grep -q '^RIG-SHELL' "$run/dom0.log"; do sleep 0.2; done
+    [ -z "$terminal_settings" ] || stty raw -echo </dev/tty
+    cat <&7
+    # The end of the input is the end of the session: Ctrl-D on a line of its own.
+    printf '\n\004'
+  ) >&8 &
+  wait "$qemu_pid" || true
+  [ -z "$terminal_settings" ] || stty "$terminal_settings" </dev/tty
+}
+
+# scenario_status RUN: exits with the scenario's status; 124 and the tail of the log if it never reported one.
+scenario_status() {
+  local run=$1 status
+  wait "$qemu_pid" 2>/dev/null || true
+  status=$(tr -d '\r' <"$run/dom0.log" | sed -n 's/^RIG-STATUS //p' | tail -n 1)
+  case $status in
+    '' | *[!0-9]*)
+      echo "rig: no status from the scenario ${status:+($status) }after at most ${TIMEOUT:-240} s; last lines of $run/dom0.log:" >&2
+      tail -n 25 "$run/dom0.log" >&2
+      exit 124
+      ;;
+  esac
+  [ "$status" = 0 ] || echo "rig: $scenario failed ($status); logs in $run" >&2
+  exit "$status"
+}

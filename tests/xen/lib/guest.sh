@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+# Guests as a scenario sees them: created with real xl, spoken to through their `data` directory in XenStore. Sourced.
+
+# guest_config NAME TYPE [LINE...]: writes the xl configuration; further lines are added to it.
+# GUEST_OVERLAY, a directory in dom0, is laid over the guest's initrd; GUEST_WORDS are added to its command line.
+guest_config() {
+  guest_name=$1 guest_type=$2
+  shift 2
+  cp /guest/guest.cpio "/run/guests/$guest_name.cpio"
+  if [ -n "${GUEST_OVERLAY-}" ]; then
+    (cd "$GUEST_OVERLAY" && find . | cpio -o -H newc 2>/dev/null) >>"/run/guests/$guest_name.cpio"
+  fi
+  {
+    cat <<CONFIG
+name = "$guest_name"
+type = "$guest_type"
+kernel = "/guest/vmlinux"
+ramdisk = "/run/guests/$guest_name.cpio"
+cmdline = "console=hvc0 rdinit=/init quiet ${GUEST_WORDS-rig.tpm}"
+memory = ${GUEST_MEMORY:-192}
+vcpus = 1
+on_poweroff = "destroy"
+on_reboot = "restart"
+on_crash = "destroy"
+CONFIG
+    # Software emulation reports an intercepted RDTSCP as RDTSC, and Xen kills the PVH guest for the mismatch.
+    [ "$guest_type" != pvh ] || echo 'tsc_mode = "native"'
+    for line in "$@"; do echo "$line"; done
+  } >"/run/guests/$guest_name.cfg"
+}
+
+# guest_create NAME: `xl create`, then waits until the guest obeys.
+guest_create() {
+  forward_console "$1"
+  xl create -q "/run/guests/$1.cfg" || return
+  guest_ready "$1"
+}
+
+guest_domid() { xl domid "$1" 2>/dev/null; }
+guest_exists() { guest_domid "$1" >/dev/null; }
+guest_gone() { ! guest_exists "$1"; }
+guest_data() { xenstore-read "/local/domain/$(guest_domid "$1")/data/$2" 2>/dev/null; }
+
+# guest_ready NAME [SECONDS]: waits until the guest's init has started. A PVH guest under software emulation sometimes
+# triple-faults before that; Xen calls it a reboot and xl starts it again under a new domid: up to three times is fine.
+guest_ready() {
+  ready_deadline=$(($(cut -d. -f1 /proc/uptime) + ${2:-90})) ready_faults=0 ready_domid=
+  while :; do
+    domid=$(guest_domid "$1")
+    if [ -n "$domid" ]; then
+      if [ -n "$ready_domid" ] && [ "$domid" != "$ready_domid" ]; then
+        ready_faults=$((ready_faults + 1))
+        echo "# $1 restarted before its init ran (domain $ready_domid, now $domid)"
+        [ "$ready_faults" -le 3 ] || return 1
+      fi
+      ready_domid=$domid
+      xenstore-exists "/local/domain/$domid/data/ready" 2>/dev/null && return 0
+    fi
+    [ "$(cut -d. -f1 /proc/uptime)" -lt "$ready_deadline" ] || { echo "# $1 did not start"; return 1; }
+    sleep 0.2
+  done
+}
+
+# guest_tell NAME COMMAND: hands the guest a command and does not wait.
+guest_tell() {
+  sequence=$(($(cat "/run/guests/$1.sequence" 2>/dev/null || echo 0) + 1))
+  echo "$sequence" >"/run/guests/$1.sequence"
+  xenstore-write "/local/domain/$(guest_domid "$1")/data/command" "$sequence $(printf '%s\n' "$2" | base64 -w 0)"
+}
+
+# guest_run NAME COMMAND [SECONDS]: the command's output and status. 124: no answer in time; 125: no such guest.
+guest_run() {
+  run_domid=$(guest_domid "$1") || return 125
+  guest_tell "$1" "$2" || return 125
+  run_home=/local/domain/$run_domid/data
+  run_deadline=$(($(cut -d. -f1 /proc/uptime) + ${3:-60}))
+  while :; do
+    result=$(xenstore-read "$run_home/result" 2>/dev/null)
+    [ "${result%% *}" != "$sequence" ] || break
+    [ "$(cut -d. -f1 /proc/uptime)" -lt "$run_deadline" ] || { echo "no answer to: $2"; return 124; }
+    xenstore-exists "$run_home" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
+    sleep 0.05
+  done
+  # shellcheck disable=SC2086
+  set -- $result
+  piece=0
+  while [ "$piece" -lt "$3" ]; do
+    xenstore-read "$run_home/output/$piece"
+    piece=$((piece + 1))
+  done | base64 -d
+  return "$2"
+}
+
+# guest_reboot NAME: a reboot from inside; returns when the next incarnation obeys.
+guest_reboot() {
+  reboot_from=$(guest_domid "$1")
+  guest_tell "$1" 'reboot -f'
+  eventually 60 guest_is_not "$1" "$reboot_from" && guest_ready "$1"
+}
+guest_is_not() {
+  domid=$(guest_domid "$1") && [ "$domid" != "$2" ]
+}
+
+# guest_destroy NAME
+guest_destroy() {
+  xl destroy "$1" && eventually 20 guest_gone "$1"
+}
+
+# forward_console NAME: the guest's console, as it grows, to the second serial line.
+forward_console() {
+  console=/var/log/xen/console/guest-$1.log
+  [ ! -e "$console" ] || return 0
+  : >"$console"
+  tail -n +1 -f "$console" >/dev/ttyS1 2>/dev/null &
+}

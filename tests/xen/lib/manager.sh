@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# Our programs in dom0: the manager under a supervisor, and what can be seen of its workers. Sourced.
+manager_log=/var/log/vtpm-managerd.log
+
+# manager_start: starts the manager and starts it again whenever it dies, as an init system would.
+manager_start() {
+  : >"$manager_log"
+  { tail -n +1 -f "$manager_log" | sed -u 's/^/manager: /'; } >/dev/console 2>/dev/null &
+  mkdir -p /var/lib/vtpm /run/vtpm
+  chmod 700 /var/lib/vtpm
+  (
+    while :; do
+      vtpm-managerd --state-dir /var/lib/vtpm --runtime-dir /run/vtpm --foreground >>"$manager_log" 2>&1 </dev/null
+      echo "supervisor: the manager ended with status $?" >>"$manager_log"
+      sleep 0.5
+    done
+  ) >/dev/null 2>&1 &
+  eventually 20 manager_pid >/dev/null
+}
+
+manager_pid() { pidof vtpm-managerd; }
+worker_pids() { pidof vtpmd; }
+no_worker() { ! worker_pids >/dev/null; }
+one_worker() { [ "$(worker_pids | wc -w)" = 1 ]; }
+
+# pid_changed LISTER OLD: the one process LISTER names is there and is not OLD.
+pid_changed() {
+  now=$("$1") && [ "$(echo "$now" | wc -w)" = 1 ] && [ "$now" != "$2" ]
+}
+
+# gntdev_holders: the processes, other than xenstored and xenconsoled, that have another domain's page mapped.
+gntdev_holders() {
+  for maps in /proc/[0-9]*/maps; do
+    grep -q 'xen/gntdev' "$maps" 2>/dev/null || continue
+    name=$(cat "${maps%maps}comm")
+    case $name in
+      xenstored | xenconsoled) ;;
+      *) echo "$name" ;;
+    esac
+  done
+}
+
+# our_nodes: every node of XenStore that has to do with a vTPM.
+our_nodes() { xenstore-ls -f / | grep -i vtpm; }
+
+# backend_state NAME DEVID
+backend_state() { xenstore-read "/local/domain/0/backend/vtpm/$(guest_domid "$1")/$2/state" 2>/dev/null; }
+backend_connected() { [ "$(backend_state "$1" "$2")" = 4 ]; }

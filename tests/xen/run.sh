@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs one scenario on real Xen under QEMU: tests/xen/run.sh SCENARIO. Its report goes to standard output, its status is
+# ours. Environment:
+#   TIMEOUT   seconds until QEMU is killed (240)         TYPES       guest types, "pv pvh"
+#   BIN       our programs for dom0 (build/bin)          XEN_CACHE   the rig's parts and logs (build/xen)
+#   QEMU_EXTRA  further QEMU options
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+scenario=${1:?usage: run.sh SCENARIO, one of: $(cd "$here/scenarios" && echo *.sh)}
+scenario=$(basename "$scenario" .sh)
+[ -e "$here/scenarios/$scenario.sh" ] || { echo "rig: no scenario $scenario" >&2; exit 2; }
+bin=$(cd "${BIN:-$here/../../build/bin}" && pwd) || { echo "rig: no programs to test; run make first" >&2; exit 2; }
+
+"$here/build.sh"
+cache=$(cd "${XEN_CACHE:-$here/../../build/xen}" && pwd)
+run=$cache/runs/$scenario
+rm -rf "$run"
+mkdir -p "$run"
+. "$here/host/overlay.sh"
+. "$here/host/qemu.sh"
+
+build_overlay "$bin" "$run" "SCENARIO=$scenario" "TYPES='${TYPES:-pv pvh}'"
+start_qemu "$run"
+if [ "$scenario" = shell ]; then
+  connect_terminal "$run"
+else
+  tail -n +1 -s 0.3 --pid="$qemu_pid" -f "$run/dom0.log" | tr -d '\r' |
+    grep --line-buffered -E '^((not )?ok [0-9]|#|1\.\.[0-9])' || true
+fi
+scenario_status "$run"
