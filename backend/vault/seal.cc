@@ -43,8 +43,7 @@ base::Secret<32> derive(const InstanceKey& key, base::View salt) {
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t*>(key.reveal().data()),
                                         key.reveal().size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<uint8_t*>(salt.data()), salt.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof(info) - 1),
-      OSSL_PARAM_construct_end()};
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof(info) - 1), OSSL_PARAM_construct_end()};
   base::Secret<32> derived;
   VERIFY(EVP_KDF_derive(context.get(), derived.fill().data(), derived.fill().size(), params.data()) == 1);
   return derived;
