@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "backend/ring/page.h"
+
+#include <array>
+#include <bit>
+
+#include "lib/base/verify.h"
+
+namespace backend {
+
+namespace {
+
+constexpr size_t kLengthAt = 0;
+constexpr size_t kStateAt = 4;
+constexpr size_t kShortestCommand = 10;  // tag, size, ordinal
+constexpr uint8_t kHardwareLocality = 4;
+
+// TPM 1.2 return codes, Part 2 chapter 16; the engine's table is not ours to see.
+constexpr uint32_t kBadParameter = 3;
+constexpr uint32_t kBadParamSize = 25;
+constexpr uint32_t kBadLocality = 61;
+
+constexpr size_t kErrorBytes = 10;
+
+std::array<uint8_t, kErrorBytes> error_response(uint32_t code) {
+  // clang-format off
+  return {0x00, 0xc4, 0, 0, 0, kErrorBytes,
+          static_cast<uint8_t>(code >> 24), static_cast<uint8_t>(code >> 16),
+          static_cast<uint8_t>(code >> 8), static_cast<uint8_t>(code)};
+  // clang-format on
+}
+
+}  // namespace
+
+// The header is loaded as one little-endian word.
+static_assert(std::endian::native == std::endian::little);
+
+TpmPage::TpmPage(base::ForeignBytes page, uint8_t localities, Doorbell& doorbell)
+    : page_(page), localities_(localities), doorbell_(doorbell) {
+  VERIFY(page.size() == kPageBytes);
+}
+
+TpmPage::Header TpmPage::load_header() const {
+  std::optional<uint64_t> word = page_.load<uint64_t>(0);
+  VERIFY(word.has_value());
+  return {.length = static_cast<uint32_t>(*word),
+          .state = static_cast<uint8_t>(*word >> 32),
+          .locality = static_cast<uint8_t>(*word >> 40),
+          .n_extra_pages = static_cast<uint8_t>(*word >> 56)};
+}
+
+base::Result<Request, TpmPage::Refusal> TpmPage::take() {
+  Header header = load_header();
+  switch (static_cast<RingState>(header.state)) {
+    case RingState::Idle:
+    case RingState::Finish:
+      return Refusal::Idle;
+    case RingState::Cancel:
+      leave_idle();
+      return Refusal::Cancelled;
+    case RingState::Submit:
+      break;
+    default:
+      return refuse(header, Refusal::UnknownState);
+  }
+  if (header.n_extra_pages != 0) return refuse(header, Refusal::ExtraPages);
+  base::Untrusted<uint32_t> untrusted_length(header.length);
+  std::optional<uint32_t> length = untrusted_length.within(kShortestCommand, kPacketBytes);
+  if (!length) return refuse(header, Refusal::BadLength);
+  base::Untrusted<uint8_t> untrusted_locality(header.locality);
+  std::optional<uint8_t> locality = untrusted_locality.at_most(kHardwareLocality - 1);
+  if (!locality || (localities_ >> *locality & 1) == 0) return refuse(header, Refusal::BadLocality);
+
+  std::optional<base::ForeignBytes> command = page_.part(kHeaderBytes, *length);
+  VERIFY(command.has_value());
+  return Request{*locality, *command};
+}
+
+base::ForeignBytes TpmPage::response_area() const {
+  std::optional<base::ForeignBytes> area = page_.part(kHeaderBytes, kPacketBytes);
+  VERIFY(area.has_value());
+  return *area;
+}
+
+void TpmPage::finish(size_t length) {
+  VERIFY(length <= kPacketBytes);
+  VERIFY(page_.store<uint32_t>(kLengthAt, static_cast<uint32_t>(length)));
+  set_state(RingState::Finish);
+}
+
+bool TpmPage::cancel_asked() const { return page_.load<uint8_t>(kStateAt) == static_cast<uint8_t>(RingState::Cancel); }
+
+void TpmPage::answer_unread(uint32_t return_code) {
+  Header header = load_header();
+  switch (static_cast<RingState>(header.state)) {
+    case RingState::Idle:
+    case RingState::Finish:
+      doorbell_.ring();
+      return;
+    case RingState::Cancel:
+      leave_idle();
+      return;
+    default:
+      write_error(header, return_code);
+  }
+}
+
+void TpmPage::leave_idle() { set_state(RingState::Idle); }
+
+TpmPage::Refusal TpmPage::refuse(const Header& header, Refusal why) {
+  uint32_t code = kBadParamSize;
+  if (why == Refusal::UnknownState) code = kBadParameter;
+  if (why == Refusal::BadLocality) code = kBadLocality;
+  write_error(header, code);
+  return why;
+}
+
+// A frontend that announced extra pages looks for the packet behind their list.
+void TpmPage::write_error(const Header& header, uint32_t return_code) {
+  size_t packet_at = kHeaderBytes + sizeof(uint32_t) * header.n_extra_pages;
+  VERIFY(page_.store_bytes(packet_at, error_response(return_code)));
+  finish(kErrorBytes);
+}
+
+void TpmPage::set_state(RingState state) {
+  VERIFY(page_.store<uint8_t>(kStateAt, static_cast<uint8_t>(state)));
+  doorbell_.ring();
+}
+
+}  // namespace backend
