@@ -5,6 +5,9 @@
 
 namespace xen {
 
-std::string SysError::text() const { return std::string(what) + ": " + strerrordesc_np(number); }
+std::string SysError::text() const {
+  const char* reason = strerrordesc_np(number);  // null for a number that is no errno
+  return std::string(what) + ": " + (reason != nullptr ? reason : "unknown error");
+}
 
 }  // namespace xen
