@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "lib/xen/grant.h"
+
+#include <sys/mman.h>
+
+namespace xen {
+
+Result<Gnttab> Gnttab::open() {
+  Device device(xengnttab_open(nullptr, 0));
+  if (device == nullptr) return failed("open grant device");
+  return Gnttab(std::move(device));
+}
+
+Result<GrantMapping> GrantMapping::map(Gnttab gnttab, DomId domain, GrantRef ref) {
+  void* at = xengnttab_map_grant_ref(gnttab.device_.get(), static_cast<uint32_t>(domain), static_cast<uint32_t>(ref),
+                                     PROT_READ | PROT_WRITE);
+  if (at == nullptr) return failed("map grant");
+  return GrantMapping(std::move(gnttab), {static_cast<uint8_t*>(at), kPageBytes});
+}
+
+GrantMapping::~GrantMapping() {
+  if (memory_.empty()) return;
+  if (gnttab_.device_ != nullptr) {
+    static_cast<void>(xengnttab_unmap(gnttab_.device_.get(), memory_.data(), 1));
+  } else {
+    static_cast<void>(munmap(memory_.data(), memory_.size()));
+  }
+}
+
+Result<GrantShare> GrantShare::share(DomId with, size_t zeroed_on_death) {
+  Device device(xengntshr_open(nullptr, 0));
+  if (device == nullptr) return failed("open grant sharing device");
+  uint32_t ref = 0;
+  constexpr auto kNoPort = static_cast<evtchn_port_t>(-1);
+  void* at = xengntshr_share_page_notify(device.get(), static_cast<uint32_t>(with), &ref, 1,
+                                         static_cast<uint32_t>(zeroed_on_death), kNoPort);
+  if (at == nullptr) return failed("share page");
+  return GrantShare(std::move(device), {static_cast<uint8_t*>(at), kPageBytes}, GrantRef{ref});
+}
+
+GrantShare::~GrantShare() {
+  if (!memory_.empty()) static_cast<void>(xengntshr_unshare(device_.get(), memory_.data(), 1));
+}
+
+}  // namespace xen

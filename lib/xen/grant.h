@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Pages shared between domains: GrantMapping is somebody else's page in our memory, GrantShare one of ours in theirs.
+#pragma once
+
+#include <xengnttab.h>
+
+#include "lib/base/foreign_bytes.h"
+#include "lib/xen/handle.h"
+
+namespace xen {
+
+inline constexpr size_t kPageBytes = 4096;
+
+// The grant device, consuming side.
+class Gnttab {
+ public:
+  static Result<Gnttab> open();
+
+ private:
+  friend class GrantMapping;
+  using Device = Handle<xengnttab_handle, xengnttab_close>;
+  explicit Gnttab(Device device) : device_(std::move(device)) {}
+
+  Device device_;
+};
+
+// One page of another domain, mapped for reading and writing until this dies.
+class GrantMapping {
+ public:
+  // Takes the device along: the kernel keeps a mapping made through it until both are gone.
+  static Result<GrantMapping> map(Gnttab gnttab, DomId domain, GrantRef ref);
+  GrantMapping(GrantMapping&& from) noexcept
+      : gnttab_(std::move(from.gnttab_)), memory_(std::exchange(from.memory_, {})) {}
+  GrantMapping& operator=(GrantMapping&&) = delete;
+  ~GrantMapping();
+
+  base::ForeignBytes bytes() const { return base::ForeignBytes(memory_); }
+  // After this nothing more can be mapped through the device; the mapping stands.
+  void close_device() { gnttab_.device_.reset(); }
+
+ private:
+  GrantMapping(Gnttab gnttab, std::span<uint8_t> memory) : gnttab_(std::move(gnttab)), memory_(memory) {}
+
+  Gnttab gnttab_;
+  std::span<uint8_t> memory_;
+};
+
+// One page of ours that another domain may map and write.
+class GrantShare {
+ public:
+  // When this process dies without saying so, the kernel zeroes the byte at `zeroed_on_death`.
+  static Result<GrantShare> share(DomId with, size_t zeroed_on_death);
+  GrantShare(GrantShare&& from) noexcept
+      : device_(std::move(from.device_)), memory_(std::exchange(from.memory_, {})), ref_(from.ref_) {}
+  GrantShare& operator=(GrantShare&&) = delete;
+  ~GrantShare();
+
+  base::ForeignBytes bytes() const { return base::ForeignBytes(memory_); }
+  GrantRef ref() const { return ref_; }
+
+ private:
+  using Device = Handle<xengntshr_handle, xengntshr_close>;
+  GrantShare(Device device, std::span<uint8_t> memory, GrantRef ref)
+      : device_(std::move(device)), memory_(memory), ref_(ref) {}
+
+  Device device_;
+  std::span<uint8_t> memory_;
+  GrantRef ref_;
+};
+
+}  // namespace xen
