@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// Device: what the manager knows of one vTPM device and its worker. No behaviour; the manager has it.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/manager/instance.h"
+#include "backend/manager/loop.h"
+#include "backend/manager/nodes.h"
+#include "backend/manager/power.h"
+#include "backend/manager/spawn.h"
+
+namespace backend {
+
+struct Worker {
+  Process process;
+  uint64_t serial = 0;    // no two workers of this manager have the same
+  bool ready = false;
+  bool told_to_stop = false;
+  bool gave_up = false;   // said Failed: its end is no crash
+};
+
+// A start that is decided, kept until a worker has said Ready: before that nothing was served.
+struct Plan {
+  message::StartKind kind = message::StartKind::PowerOn;
+  wire::SizedBytes snapshot;
+};
+
+struct Device {
+  Device(const xen::Store& store, const xen::Path& home, DeviceId device) : id(device), nodes(store, home, device) {}
+
+  DeviceId id;
+  DeviceNodes nodes;
+  Stage stage = Stage::Announced;
+  std::optional<BackNodes> back;
+  std::optional<xen::Watch> front_watch;
+  xen::BootLook look = xen::BootLook::TooLate;
+  bool served = false;
+  bool settled = false;         // the record has been settled since the toolstack began to close the device
+  bool waits_for_lease = false;
+
+  std::optional<Ring> ring;     // the one we serve or served last
+  bool front_connected = false; // the frontend has been seen Connected on that ring
+  std::optional<vault::Lease> lease;
+  std::optional<Plan> plan;
+  vault::Fd journal;            // of the last worker that was ready, when it left no snapshot
+  std::unique_ptr<Worker> worker;
+
+  std::deque<Clock::time_point> deaths;  // of workers, unexpected, in the last minute
+  std::deque<Clock::time_point> starts;  // in the last seconds
+  Clock::time_point not_before{};        // no start until then
+
+  std::string error;            // why it is Failed
+  message::Statistics statistics;
+};
+
+}  // namespace backend

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+#include "backend/manager/manager.h"
+
+#include "lib/base/log.h"
+
+namespace backend {
+
+using base::Level;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr const char* kBackendToken = "backend";
+constexpr const char* kReleaseToken = "release";
+constexpr const char* kFrontPrefix = "front/";
+
+std::optional<DeviceId> device_in(const std::vector<std::string>& parts, size_t from) {
+  if (parts.size() < from + 2) return std::nullopt;
+  auto domain = xen::number_in<uint16_t>(parts[from]);
+  auto number = xen::number_in<uint16_t>(parts[from + 1]);
+  if (!domain || !number) return std::nullopt;
+  // 0x7ff0 is the first of the reserved numbers.
+  auto bounded = domain->within(0, 0x7fef);
+  if (!bounded) return std::nullopt;
+  return DeviceId{xen::DomId{*bounded}, *number->at_most(UINT16_MAX)};
+}
+
+}  // namespace
+
+Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner)
+    : loop_(loop),
+      store_(std::move(store)),
+      domains_(std::move(domains)),
+      vault_(vault),
+      spawner_(std::move(spawner)),
+      host_(this_boot()) {}
+
+xen::Result<> Manager::begin() {
+  auto own = TRY(store_.read_number<uint16_t>("domid"));
+  home_ = xen::Path("/local/domain") / *own.at_most(UINT16_MAX);
+  adopt_left_over();
+  watches_.push_back(TRY(store_.watch("@releaseDomain", kReleaseToken)));
+  watches_.push_back(TRY(store_.watch("@introduceDomain", kReleaseToken)));
+  watches_.push_back(TRY(store_.watch(home_ / "backend/vtpm", kBackendToken)));
+  loop_.add(store_.fd(), [this] { on_store(); });
+  if (vault_.fd() >= 0) loop_.add(vault_.fd(), [this] { vault_.completed(); });
+  scan();
+  first_scan_ = false;
+  return {};
+}
+
+void Manager::on_store() {
+  while (true) {
+    auto event = store_.next_event();
+    if (!event.ok()) {
+      base::log(Level::Error, event.error().text() + "; ending, the workers go on");
+      broken_ = true;
+      loop_.stop();
+      return;
+    }
+    if (!event.value()) return;
+    on_watch(*event.value());
+  }
+}
+
+void Manager::on_watch(const xen::WatchEvent& event) {
+  if (event.token == kReleaseToken) {
+    for (auto& [id, device] : devices_) dirty_.insert(id);
+    return;
+  }
+  auto path = xen::Path::parse(event.token == kBackendToken ? event.path : event.token);
+  auto parts = path ? path->below(event.token == kBackendToken ? home_ / "backend/vtpm" : xen::Path("front"))
+                    : std::nullopt;
+  if (!parts) return;
+  if (auto id = device_in(*parts, 0)) {
+    find(*id);
+  } else {
+    scan();
+  }
+}
+
+// Everything there is, and everything there was: a removed directory is seen by its absence.
+void Manager::scan() {
+  for (auto& [id, device] : devices_) dirty_.insert(id);
+  auto domains = store_.list(home_ / "backend/vtpm");
+  if (!domains.ok()) return;
+  for (const std::string& domain : domains.value()) {
+    if (!xen::Path::parse(domain)) continue;
+    auto numbers = store_.list(home_ / "backend/vtpm" / domain);
+    if (!numbers.ok()) continue;
+    for (const std::string& number : numbers.value()) {
+      if (auto id = device_in({domain, number}, 0)) find(*id);
+    }
+  }
+}
+
+// A device seen for the first time is announced and then left alone until its next watch event: the toolstack must see
+// InitWait, whatever the frontend is at. An earlier manager may have done that already, and even have served the ring.
+void Manager::find(DeviceId id) {
+  dirty_.insert(id);
+  if (devices_.contains(id)) return;
+  Device fresh(store_, home_, id);
+  auto seen = fresh.nodes.back();
+  if (seen.gone) return;
+  auto look = domains_.boot_look(id.domain);
+  if (look.ok()) fresh.look = look.value();
+  bool announced_before = first_scan_ && seen.nodes && seen.nodes->state >= static_cast<uint8_t>(Xenbus::InitWait);
+  auto [at, _] = devices_.emplace(id, std::move(fresh));
+  if (!seen.nodes || announced_before) return;
+  log(Level::Info, at->second, "announced for instance " + vault::text_of(seen.nodes->uuid));
+  dirty_.erase(id);
+  show(at->second);
+}
+
+void Manager::settle() {
+  while (!dirty_.empty()) {
+    std::set<DeviceId> now;
+    now.swap(dirty_);
+    for (DeviceId id : now) {
+      Device* found = device(id);
+      if (found != nullptr && !adoptions_.contains(id)) look_at(*found);
+    }
+  }
+}
+
+// One level after another until nothing changes, but never past Announced: see find().
+void Manager::look_at(Device& device) {
+  DeviceId id = device.id;
+  for (size_t turn = 0; turn < kStages.size(); turn++) {
+    auto event = level(device);
+    Stage before = device.stage;
+    if (event) apply(device, *event);
+    if (!this->device(id)) return;
+    if (device.stage == before || device.stage == Stage::Announced) break;
+  }
+  show(device);
+}
+
+std::optional<Event> Manager::level(Device& device) {
+  auto seen = device.nodes.back();
+  if (seen.gone) return Event::BackGone;
+  if (!seen.nodes) {
+    if (device.stage != Stage::Failed) refuse(device, seen.wrong);
+    return std::nullopt;
+  }
+  if (device.back && (device.back->uuid != seen.nodes->uuid || device.back->front != seen.nodes->front)) {
+    refuse(device, "its uuid or frontend was changed; detach and attach it again");
+    return std::nullopt;
+  }
+  device.back = std::move(seen.nodes);
+  if (!device.front_watch) {
+    auto watch = store_.watch(device.back->front / "state", kFrontPrefix + text_of(device.id));
+    if (watch.ok()) device.front_watch = std::move(watch).take();
+  }
+  auto domain = domain_of(device);
+  bool ends = !domain || domain->dying;
+  if (!device.back->online || device.back->state == static_cast<uint8_t>(Xenbus::Closing) || ends) {
+    return Event::BackClosing;
+  }
+  device.settled = false;
+  if (device.stage == Stage::Frozen && !domain->shutdown) return Event::Resumed;
+  return front_level(device);
+}
+
+std::optional<Event> Manager::front_level(Device& device) {
+  auto seen = device.nodes.front(device.back->front);
+  if (!seen.nodes) {
+    if (device.stage != Stage::Failed) refuse(device, seen.wrong);
+    return std::nullopt;
+  }
+  const FrontNodes& front = *seen.nodes;
+  if (!front.state || *front.state == Xenbus::Closing || *front.state == Xenbus::Closed) return Event::FrontClosing;
+  if (!front.ring) return Event::FrontInitialising;
+  bool connected = *front.state == Xenbus::Connected;
+  bool same_ring = device.ring == front.ring && !(device.front_connected && !connected);
+  if (has_worker(device.stage) && device.ring && !same_ring) return Event::FrontReplaced;
+  if (device.stage == Stage::Announced || device.stage == Stage::Crashed) {
+    if (!may_start(device)) return std::nullopt;
+    device.ring = front.ring;
+    device.front_connected = connected;
+  }
+  if (!device.ring) device.ring = front.ring;
+  device.front_connected = device.front_connected || connected;
+  return Event::FrontReady;
+}
+
+// A frontend is not listened to while the instance is elsewhere, an old worker is still ending, or too soon.
+bool Manager::may_start(Device& device) {
+  if (device.worker) return false;
+  auto now = Clock::now();
+  if (now < device.not_before) return false;
+  constexpr size_t kMostStarts = 5;
+  while (!device.starts.empty() && now - device.starts.front() > std::chrono::seconds(5)) device.starts.pop_front();
+  if (device.starts.size() >= kMostStarts) {
+    device.not_before = now + std::chrono::seconds(1);
+    loop_.after(milliseconds(1001), [this, id = device.id] { dirty_.insert(id); });
+    return false;
+  }
+  return has_lease(device);
+}
+
+bool Manager::has_lease(Device& device) {
+  if (device.lease) return true;
+  auto lease = vault_.lease(device.back->uuid);
+  if (lease.ok()) {
+    device.lease.emplace(std::move(lease).take());
+    device.waits_for_lease = false;
+    return true;
+  }
+  if (!device.waits_for_lease) log(Level::Warning, device, "waits: " + lease.error().text);
+  device.waits_for_lease = true;
+  return false;
+}
+
+void Manager::apply(Device& device, Event event) {
+  Step s = step(device.stage, event);
+  if (s.next != device.stage) {
+    log(Level::Info, device, std::string(name_of(event)) + ": " + std::string(name_of(device.stage)) + " to " +
+                                 std::string(name_of(s.next)));
+  }
+  device.stage = s.next;
+  switch (s.act) {
+    case Act::None: break;
+    case Act::Spawn: static_cast<void>(start(device)); break;
+    case Act::Retry: retry(device); break;
+    case Act::Freeze: tell(device, "freeze", device.worker->process.channel.send(message::Freeze{})); break;
+    case Act::Thaw: tell(device, "thaw", device.worker->process.channel.send(message::Thaw{})); break;
+    case Act::Drain: drain(device); break;
+    case Act::Kill:
+      if (device.worker) device.worker->process.kill();
+      break;
+    case Act::Forget: break;
+  }
+  bool closing = event == Event::BackClosing || event == Event::BackGone;
+  if (closing && !device.worker) settle_without_worker(device);
+  if (device.stage == Stage::Gone && !device.worker) forget(device);
+}
+
+// Brings the `state` node to what the stage means; whoever wrote something else there finds it put right.
+void Manager::show(Device& device) {
+  std::optional<Xenbus> wanted;
+  if (device.stage == Stage::Announced) wanted = Xenbus::InitWait;
+  if (device.stage == Stage::Serving || device.stage == Stage::Frozen) wanted = Xenbus::Connected;
+  // Closed means that the page is not mapped any more.
+  if ((device.stage == Stage::Closed || device.stage == Stage::Failed) && !device.worker) wanted = Xenbus::Closed;
+  if (!wanted) return;
+  auto done = device.nodes.show(*wanted);
+  if (!done.ok()) log(Level::Error, device, done.error().text());
+}
+
+void Manager::refuse(Device& device, const std::string& why) {
+  device.error = why;
+  log(Level::Error, device, why);
+  device.nodes.tell_error("vTPM: " + why);
+  apply(device, Event::Refused);
+}
+
+void Manager::forget(Device& device) {
+  device.nodes.clear_error();
+  release_lease(device);
+  log(Level::Info, device, "removed");
+  dirty_.erase(device.id);
+  devices_.erase(device.id);
+}
+
+Device* Manager::device(DeviceId id) {
+  auto at = devices_.find(id);
+  return at == devices_.end() ? nullptr : &at->second;
+}
+
+Worker* Manager::worker(DeviceId id, uint64_t serial) {
+  Device* found = device(id);
+  return found != nullptr && found->worker && found->worker->serial == serial ? found->worker.get() : nullptr;
+}
+
+void Manager::log(Level level, const Device& device, const std::string& text) {
+  base::log(level, "device " + text_of(device.id) + ": " + text);
+}
+
+}  // namespace backend

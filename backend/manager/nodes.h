@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// DeviceNodes: one device as XenStore shows it. Where the frontend is, which domain it is in and which instance it gets
+// come from our own directory, which only the toolstack writes; nothing of that is taken from the frontend's.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "backend/manager/spawn.h"
+#include "backend/vault/vault.h"
+#include "lib/xen/store.h"
+
+namespace backend {
+
+// XenbusState, as far as it is spoken here.
+enum class Xenbus : uint8_t { Initialising = 1, InitWait = 2, Initialised = 3, Connected = 4, Closing = 5, Closed = 6 };
+
+struct BackNodes {
+  xen::Path front{"/"};
+  vault::Uuid uuid{};
+  bool online = false;
+  uint8_t state = 0;
+};
+
+struct Ring {
+  xen::GrantRef grant{};
+  xen::Port port{};
+  bool operator==(const Ring&) const = default;
+};
+
+struct FrontNodes {
+  std::optional<Xenbus> state;  // nothing: there is no frontend any more
+  std::optional<Ring> ring;     // in states Initialised and Connected
+};
+
+// What was found, or that the directory is gone, or what is wrong with it.
+template <class T>
+struct Seen {
+  std::optional<T> nodes;
+  bool gone = false;
+  std::string wrong;
+};
+
+class DeviceNodes {
+ public:
+  DeviceNodes(const xen::Store& store, const xen::Path& home, DeviceId id);
+
+  Seen<BackNodes> back() const;
+  Seen<FrontNodes> front(const xen::Path& front) const;
+
+  // Writes the state unless it stands there already or the device has been removed: that must not make a node anew.
+  // InitWait comes with the version of the protocol.
+  xen::Result<> show(Xenbus state) const;
+
+  // The standard place of a device's error; told apart from the log so that nobody needs to be root to find it.
+  void tell_error(const std::string& text) const;
+  void clear_error() const;
+
+ private:
+  const xen::Store& store_;
+  DeviceId id_;
+  xen::Path back_;
+  xen::Path error_;
+};
+
+}  // namespace backend

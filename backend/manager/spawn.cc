@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "backend/manager/spawn.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "lib/xen/store.h"
+
+namespace backend {
+
+using xen::failed;
+
+namespace {
+
+constexpr int kJournalSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+xen::Result<vault::Fd> make_journal() {
+  vault::Fd journal(::memfd_create("vtpm-journal", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!journal || ::ftruncate(journal.get(), static_cast<off_t>(message::kJournalBytes)) != 0 ||
+      ::fcntl(journal.get(), F_ADD_SEALS, kJournalSeals) != 0) {
+    return failed("make a journal");
+  }
+  return journal;
+}
+
+xen::Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return xen::SysError{ENAMETOOLONG, "name a worker's socket"};
+  memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+// The C interface to every kind of socket takes this one type.
+const sockaddr* generic(const sockaddr_un& address) {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
+}
+
+struct Child {
+  std::array<int, 3> given;  // become 3, 4 and 5
+  const char* program;
+};
+
+// Between fork and exec only what is safe there: a library may have made threads.
+[[noreturn]] void become_worker(const Child& child) {
+  constexpr int kAbove = 16;
+  std::array<int, 3> high{};
+  for (size_t i = 0; i < 3; i++) high[i] = ::fcntl(child.given[i], F_DUPFD, kAbove);
+  int null = ::open("/dev/null", O_RDWR);
+  bool placed = ::dup2(null, 0) == 0 && ::dup2(null, 1) == 1;
+  for (int i = 0; i < 3; i++) {
+    placed = placed && ::dup2(high[static_cast<size_t>(i)], message::kManagerFd + i) == message::kManagerFd + i;
+  }
+  if (!placed || ::syscall(SYS_close_range, message::kJournalFd + 1, ~0U, 0) != 0) ::_exit(126);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::setsid();
+  std::array<char*, 2> arguments = {const_cast<char*>("vtpmd"), nullptr};
+  ::execv(child.program, arguments.data());
+  ::_exit(127);
+}
+
+}  // namespace
+
+std::string text_of(DeviceId id) {
+  return std::to_string(static_cast<unsigned>(id.domain)) + "/" + std::to_string(id.number);
+}
+
+void Process::kill() const { ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0); }
+
+xen::Result<vault::Fd> watch_process(pid_t pid) {
+  vault::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) return failed("watch a process");
+  return fd;
+}
+
+bool is_journal(int fd) {
+  struct stat about {};
+  return ::fstat(fd, &about) == 0 && about.st_size == static_cast<off_t>(message::kJournalBytes) &&
+         (::fcntl(fd, F_GET_SEALS) & kJournalSeals) == kJournalSeals;
+}
+
+std::string Spawner::socket_of(DeviceId id) const {
+  return runtime_ + "/" + std::to_string(static_cast<unsigned>(id.domain)) + "-" + std::to_string(id.number) + ".worker";
+}
+
+xen::Result<vault::Fd> Spawner::listen(DeviceId id) const {
+  std::string path = socket_of(id);
+  sockaddr_un address = TRY(address_of(path));
+  ::unlink(path.c_str());
+  vault::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket || ::bind(socket.get(), generic(address), sizeof(address)) != 0 || ::chmod(path.c_str(), 0600) != 0 ||
+      ::listen(socket.get(), 4) != 0) {
+    return failed("make a worker's socket");
+  }
+  return socket;
+}
+
+xen::Result<Process> Spawner::spawn(DeviceId id) const {
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return failed("make a socket pair");
+  vault::Fd ours(pair[0]), theirs(pair[1]);
+  make_room(ours.get());
+  make_room(theirs.get());
+  vault::Fd listening = TRY(listen(id));
+  vault::Fd journal = TRY(make_journal());
+  Child child{{theirs.get(), listening.get(), journal.get()}, program_.c_str()};
+  pid_t pid = ::fork();
+  if (pid < 0) return failed("start a worker");
+  if (pid == 0) become_worker(child);
+  // Not reaped by anybody else, so that the number still means this process.
+  vault::Fd pidfd = TRY(watch_process(pid));
+  return Process{pid, std::move(pidfd), Channel(std::move(ours)), std::move(journal)};
+}
+
+std::vector<DeviceId> Spawner::left_over() const {
+  std::vector<DeviceId> found;
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(runtime_.c_str()), ::closedir);
+  while (stream != nullptr) {
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
+    std::string_view name(static_cast<const char*>(entry->d_name));
+    size_t dash = name.find('-');
+    if (!name.ends_with(".worker") || dash == std::string_view::npos) continue;
+    auto domain = xen::number_in<uint16_t>(name.substr(0, dash));
+    auto number = xen::number_in<uint16_t>(name.substr(dash + 1, name.size() - dash - 1 - 7));
+    if (!domain || !number) continue;
+    found.push_back({xen::DomId{*domain->at_most(UINT16_MAX)}, *number->at_most(UINT16_MAX)});
+  }
+  return found;
+}
+
+xen::Result<Channel> Spawner::connect(DeviceId id) const {
+  sockaddr_un address = TRY(address_of(socket_of(id)));
+  vault::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  int yes = 1;
+  if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) != 0) {
+    return failed("make a socket");
+  }
+  make_room(socket.get());
+  if (::connect(socket.get(), generic(address), sizeof(address)) != 0) return failed("connect to a worker");
+  return Channel(std::move(socket));
+}
+
+void Spawner::clean_up(DeviceId id) const { ::unlink(socket_of(id).c_str()); }
+
+}  // namespace backend

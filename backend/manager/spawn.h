@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Spawner: makes workers, and finds those that an earlier manager made.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backend/manager/channel.h"
+#include "lib/xen/handle.h"
+
+namespace backend {
+
+// Which device a worker serves.
+struct DeviceId {
+  xen::DomId domain{};
+  uint16_t number = 0;
+  auto operator<=>(const DeviceId&) const = default;
+};
+// "3/0"
+std::string text_of(DeviceId id);
+
+// A worker seen from outside. Dropping it leaves the process alone.
+struct Process {
+  pid_t pid = 0;
+  vault::Fd pidfd;    // readable when it has ended
+  Channel channel;
+  vault::Fd journal;  // the volatile state, held so that it outlives the worker
+  void kill() const;
+};
+
+class Spawner {
+ public:
+  // `runtime` is a directory of root alone; `program` is the worker's.
+  Spawner(std::string runtime, std::string program) : runtime_(std::move(runtime)), program_(std::move(program)) {}
+
+  // The worker's descriptors are 3 (channel), 4 (socket for a later manager), 5 (journal) and standard error.
+  xen::Result<Process> spawn(DeviceId id) const;
+
+  // The devices that have a socket of a worker, living or not.
+  std::vector<DeviceId> left_over() const;
+  // A connection to a living worker, which passes the credentials of whoever sends. ECONNREFUSED: it is dead.
+  xen::Result<Channel> connect(DeviceId id) const;
+  // After its worker has ended.
+  void clean_up(DeviceId id) const;
+
+ private:
+  std::string socket_of(DeviceId id) const;
+  xen::Result<vault::Fd> listen(DeviceId id) const;
+
+  std::string runtime_;
+  std::string program_;
+};
+
+// A descriptor that tells the end of the process; only meaningful while it is known not to have ended.
+xen::Result<vault::Fd> watch_process(pid_t pid);
+// Whether a descriptor is a journal: a memfd of the right size that nobody can resize.
+bool is_journal(int fd);
+
+}  // namespace backend

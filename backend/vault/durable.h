@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Files that are either as they were or as they are meant to be, whenever the power fails.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lib/base/bytes.h"
+#include "lib/xen/handle.h"
+
+namespace vault {
+
+template <class T = void>
+using Io = base::Result<T, xen::SysError>;
+
+// A descriptor that closes itself.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  ~Fd() { reset(); }
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  void reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+// One directory, opened once, so that nobody can exchange it for another.
+class Directory {
+ public:
+  // Makes it, mode 0700 and durable, when `make` says so.
+  static Io<Directory> open(const std::string& path, bool make);
+  Io<Directory> below(const std::string& name, bool make) const;
+
+  // Nothing when there is no such file. EFBIG for more than 64 MiB.
+  Io<std::optional<base::Bytes>> read(const std::string& name) const;
+  // Mode 0600; durable when this returns.
+  Io<> write(const std::string& name, base::View content) const;
+  Io<> rename(const std::string& from, const std::string& to) const;
+  Io<> remove(const std::string& name) const;
+  Io<std::vector<std::string>> names() const;
+  // Exclusive for the life of the returned descriptor; nothing when another process has it.
+  Io<std::optional<Fd>> lock(const std::string& name) const;
+
+ private:
+  explicit Directory(Fd fd) : fd_(std::move(fd)) {}
+  static Io<Directory> open_at(int at, const std::string& name, bool make);
+  Fd fd_;
+};
+
+}  // namespace vault

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// Vault: the durable, sealed store of instances. Compare-and-swap shaped, so that a store shared by several hosts fits
+// behind it. An instance whose state cannot be had is quarantined: there is never a silent fresh TPM.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/vault/seal.h"
+#include "lib/base/bytes.h"
+#include "lib/base/result.h"
+#include "lib/wire/sized.h"
+
+namespace vault {
+
+// Why something was refused, and what the administrator can do about it.
+struct Refusal {
+  enum class Kind {
+    Unknown,      // no such instance
+    Exists,       // there is one already, or there was one and it was removed
+    Conflict,     // the stored epoch is not the expected one
+    Leased,       // somebody else serves it
+    Quarantined,  // its state cannot be had or trusted; an administrator decides
+    Broken,       // the store itself cannot be used
+  };
+  Kind kind = Kind::Broken;
+  std::string text;
+};
+template <class T = void>
+using Result = base::Result<T, Refusal>;
+
+// What became of the volatile state when the instance was last served.
+struct Power {
+  enum class Kind : uint8_t {
+    Off = 0,        // lost, as power was
+    Running = 1,    // with a worker and its journal
+    Parked = 2,     // in `snapshot`, while the same domain goes on without a frontend
+    Suspended = 3,  // in `snapshot`, while its domain is saved
+  };
+  Kind kind = Kind::Off;
+  uint64_t cycle = 0;             // counts the power cycles
+  std::array<uint8_t, 16> host{};  // which boot of the host, and which of its domains
+  uint16_t domain = 0;
+  uint64_t epoch = 0;             // of the permanent state that goes with `snapshot`
+  wire::SizedBytes snapshot;      // sealed, Purpose::Snapshot
+};
+
+struct Instance {
+  InstanceKey key;
+  uint64_t created = 0;  // seconds since 1970
+  uint64_t epoch = 0;    // 0: never committed
+  wire::SizedBytes permanent;
+  Power power;
+};
+
+struct Entry {
+  Uuid uuid{};
+  uint64_t created = 0;
+  uint64_t epoch = 0;
+  Power::Kind power = Power::Kind::Off;
+  uint64_t power_cycle = 0;
+  bool leased = false;
+  std::string quarantine;  // why; empty: it is not
+};
+
+class Vault;
+
+// The right to serve an instance; only one exists at a time. The vault must outlive it.
+class Lease {
+ public:
+  Lease(Vault& vault, const Uuid& uuid) : vault_(&vault), uuid_(uuid) {}
+  Lease(Lease&& other) noexcept : vault_(std::exchange(other.vault_, nullptr)), uuid_(other.uuid_) {}
+  Lease& operator=(Lease&&) = delete;
+  ~Lease();
+
+ private:
+  Vault* vault_;
+  Uuid uuid_;
+};
+
+class Vault {
+ public:
+  virtual ~Vault() = default;
+
+  // A new instance without permanent state; durable when this returns. Only for a uuid that was never seen.
+  virtual Result<> create(const Uuid& uuid) = 0;
+  virtual Result<Lease> lease(const Uuid& uuid) = 0;
+  virtual Result<Instance> load(const Uuid& uuid) = 0;
+
+  // Stores `permanent`, sealed as epoch expected + 1, and calls `done` when it is durable or refused: before it returns,
+  // or later from completed(). A repeat of the last commit succeeds.
+  using Done = std::function<void(Result<>)>;
+  virtual void commit(const Uuid& uuid, uint64_t expected, base::View permanent, Done done) = 0;
+  // Readable when completed() has something to do; -1 when commit() is always done at once.
+  virtual int fd() const { return -1; }
+  virtual void completed() {}
+
+  virtual Result<> set_power(const Uuid& uuid, const Power& power) = 0;
+  // The guest let go in order: an older state than this one is a rollback from now on.
+  virtual Result<> detached(const Uuid& uuid) = 0;
+  virtual Result<> quarantine(const Uuid& uuid, const std::string& why) = 0;
+  // Every uuid that is not removed, quarantined ones too.
+  virtual Result<std::vector<Entry>> list() = 0;
+  // For ever: the uuid is not made again by itself.
+  virtual Result<> remove(const Uuid& uuid) = 0;
+
+ protected:
+  friend class Lease;
+  virtual void release(const Uuid& uuid) = 0;
+};
+
+inline Lease::~Lease() {
+  if (vault_ != nullptr) vault_->release(uuid_);
+}
+
+// The usual form, lower case with four hyphens.
+std::string text_of(const Uuid& uuid);
+// Either case; nothing for anything else.
+std::optional<Uuid> uuid_in(std::string_view text);
+
+}  // namespace vault

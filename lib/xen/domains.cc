@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "lib/xen/domains.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace xen {
+
+namespace {
+
+ShutdownReason reason_in(uint32_t flags) {
+  switch ((flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) {
+    case SHUTDOWN_poweroff: return ShutdownReason::Poweroff;
+    case SHUTDOWN_reboot: return ShutdownReason::Reboot;
+    case SHUTDOWN_suspend: return ShutdownReason::Suspend;
+    case SHUTDOWN_crash: return ShutdownReason::Crash;
+    default: return ShutdownReason::Other;
+  }
+}
+
+bool paging_on(const vcpu_guest_context_x86_64_t& vcpu) {
+  constexpr uint64_t kCr0Paging = 1U << 31;
+  return (vcpu.ctrlreg[0] & kCr0Paging) != 0;
+}
+
+// The code selector is asked for first because a 32-bit guest's context has another layout: in a new one both places
+// lie in what is still zero there, so that a new boot of either width is never taken for a restored domain.
+bool trap_table_in_use(const vcpu_guest_context_x86_64_t& vcpu) {
+  return vcpu.user_regs.cs != 0 &&
+         std::any_of(std::begin(vcpu.trap_ctxt), std::end(vcpu.trap_ctxt), [](const auto& t) { return t.address != 0; });
+}
+
+}  // namespace
+
+Result<Domains> Domains::open() {
+  Handle<xc_interface, xc_interface_close> handle(xc_interface_open(nullptr, nullptr, 0));
+  if (!handle) return failed("open the hypervisor's control interface");
+  return Domains(std::move(handle));
+}
+
+Result<std::optional<xc_domaininfo_t>> Domains::info(DomId domain) const {
+  xc_domaininfo_t found{};
+  int count = xc_domain_getinfolist(handle_.get(), static_cast<uint32_t>(domain), 1, &found);
+  if (count < 0) return failed("ask the hypervisor about a domain");
+  // The list begins with the next domain there is.
+  if (count == 0 || found.domain != static_cast<domid_t>(domain)) return std::optional<xc_domaininfo_t>();
+  return std::optional(found);
+}
+
+Result<std::optional<DomainState>> Domains::look(DomId domain) const {
+  auto found = TRY(info(domain));
+  if (!found) return std::optional<DomainState>();
+  DomainState state;
+  state.dying = (found->flags & XEN_DOMINF_dying) != 0;
+  state.paused = (found->flags & XEN_DOMINF_paused) != 0;
+  state.ever_ran = found->cpu_time != 0;
+  if ((found->flags & XEN_DOMINF_shutdown) != 0) state.shutdown = reason_in(found->flags);
+  return std::optional(state);
+}
+
+Result<BootLook> Domains::boot_look(DomId domain) const {
+  auto found = TRY(info(domain));
+  if (!found) return SysError{ESRCH, "look at a domain"};
+  if ((found->flags & XEN_DOMINF_paused) == 0 || found->cpu_time != 0) return BootLook::TooLate;
+  vcpu_guest_context_any_t vcpu{};
+  if (xc_vcpu_getcontext(handle_.get(), static_cast<uint32_t>(domain), 0, &vcpu) != 0) {
+    return failed("look at a domain's first vCPU");
+  }
+  bool hvm = (found->flags & XEN_DOMINF_hvm_guest) != 0;
+  return (hvm ? paging_on(vcpu.x64) : trap_table_in_use(vcpu.x64)) ? BootLook::Restored : BootLook::Fresh;
+}
+
+}  // namespace xen

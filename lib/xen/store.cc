@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "lib/xen/store.h"
+
+#include <xen/io/xs_wire.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "lib/base/verify.h"
+
+namespace xen {
+
+namespace {
+
+struct Freed {
+  void operator()(void* at) const { std::free(at); }
+};
+template <class T>
+using Malloced = std::unique_ptr<T, Freed>;
+
+bool path_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '/' ||
+         c == '_' || c == '@';
+}
+
+}  // namespace
+
+std::optional<Path> Path::parse(std::string_view untrusted) {
+  if (untrusted.empty() || untrusted.size() >= XENSTORE_REL_PATH_MAX) return std::nullopt;
+  for (char c : untrusted) {
+    if (!path_character(c)) return std::nullopt;
+  }
+  if (untrusted != "/" && untrusted.back() == '/') return std::nullopt;
+  if (untrusted.find("//") != std::string_view::npos) return std::nullopt;
+  return Path(std::string(untrusted));
+}
+
+Path::Path(const char* literal) : text_(literal) { VERIFY(parse(literal).has_value()); }
+
+Path Path::operator/(std::string_view part) const {
+  auto joined = parse(text_ == "/" ? "/" + std::string(part) : text_ + "/" + std::string(part));
+  VERIFY(joined.has_value());
+  return *std::move(joined);
+}
+
+std::optional<std::vector<std::string>> Path::below(const Path& parent) const {
+  std::string_view rest = text_;
+  if (!rest.starts_with(parent.text_)) return std::nullopt;
+  rest.remove_prefix(parent.text_.size());
+  if (!rest.empty() && rest.front() != '/') return std::nullopt;
+  std::vector<std::string> parts;
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    size_t end = std::min(rest.find('/'), rest.size());
+    parts.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end);
+  }
+  return parts;
+}
+
+Result<std::string> Nodes::read(const Path& path) const {
+  unsigned length = 0;
+  Malloced<char> value(static_cast<char*>(xs_read(store_, transaction_, path.c_str(), &length)));
+  if (!value) return failed("read from XenStore");
+  if (length > XENSTORE_PAYLOAD_MAX || memchr(value.get(), 0, length) != nullptr) {
+    return SysError{EBADMSG, "read text from XenStore"};
+  }
+  return std::string(value.get(), length);
+}
+
+Result<std::vector<std::string>> Nodes::list(const Path& path) const {
+  unsigned count = 0;
+  Malloced<char*> names(xs_directory(store_, transaction_, path.c_str(), &count));
+  if (!names) return failed("list a XenStore directory");
+  return std::vector<std::string>(names.get(), names.get() + count);
+}
+
+Result<bool> Nodes::exists(const Path& path) const {
+  auto value = read(path);
+  if (value.ok()) return true;
+  if (value.error().number == ENOENT) return false;
+  return value.error();
+}
+
+Result<> Nodes::write(const Path& path, std::string_view value) const {
+  if (!xs_write(store_, transaction_, path.c_str(), value.data(), static_cast<unsigned>(value.size()))) {
+    return failed("write to XenStore");
+  }
+  return {};
+}
+
+Result<> Nodes::remove(const Path& path) const {
+  if (!xs_rm(store_, transaction_, path.c_str()) && errno != ENOENT) return failed("remove from XenStore");
+  return {};
+}
+
+Watch::Watch(Watch&& other) noexcept
+    : store_(std::exchange(other.store_, nullptr)), path_(std::move(other.path_)), token_(std::move(other.token_)) {}
+
+Watch& Watch::operator=(Watch&& other) noexcept {
+  if (this != &other) {
+    end();
+    store_ = std::exchange(other.store_, nullptr);
+    path_ = std::move(other.path_);
+    token_ = std::move(other.token_);
+  }
+  return *this;
+}
+
+void Watch::end() {
+  if (store_ != nullptr) static_cast<void>(xs_unwatch(store_, path_.c_str(), token_.c_str()));
+  store_ = nullptr;
+}
+
+Result<Store> Store::open() {
+  // The filter drops events of a watch that has ended but were already on their way.
+  Handle<xs_handle, xs_close> handle(xs_open(XS_UNWATCH_FILTER));
+  if (!handle) return failed("connect to XenStore");
+  return Store(std::move(handle));
+}
+
+Result<bool> Store::write_existing(const Path& path, std::string_view value) const {
+  bool there = false;
+  Result<> written = transact([&](Transaction& t) -> Result<> {
+    there = TRY(t.exists(path));
+    return there ? t.write(path, value) : Result<>();
+  });
+  if (!written.ok()) return written.error();
+  return there;
+}
+
+Result<Watch> Store::watch(const Path& path, std::string token) const {
+  if (!xs_watch(store_, path.c_str(), token.c_str())) return failed("watch a XenStore path");
+  return Watch(store_, path, std::move(token));
+}
+
+Result<std::optional<WatchEvent>> Store::next_event() const {
+  Malloced<char*> fired(xs_check_watch(store_));
+  if (fired) return std::optional(WatchEvent{fired.get()[XS_WATCH_PATH], fired.get()[XS_WATCH_TOKEN]});
+  if (errno == EAGAIN) return std::optional<WatchEvent>();
+  return failed("read a XenStore watch");
+}
+
+}  // namespace xen
