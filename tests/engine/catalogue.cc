@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+// Every command once, in the state in which it succeeds. The ordinals, gates and tags are typed from Part 3.
+#include "tests/engine/world.h"
+
+namespace world {
+
+using client::bytes_of;
+using client::Command;
+using client::kSrk;
+
+namespace {
+
+constexpr Gates kEnabledOnly{.activated = false, .owner = false};
+constexpr Gates kActivatedOnly{.enabled = false, .owner = false};
+constexpr Gates kOwnerOnly{.enabled = false, .activated = false};
+constexpr Gates kBeforeStartup{.startup = false, .enabled = false, .activated = false, .owner = false};
+constexpr unsigned kT0 = 1, kT1 = 2, kT2 = 4;
+
+Bytes ek_parms() { return client::KeyParms{.enc_scheme = client::kEsOaep, .sig_scheme = client::kSsNone}.encode(); }
+
+// ---- Chapters 3 to 7 ----
+
+Command startup(World&) { return {.ordinal = 0x99, .params = Out().u16(1)}; }
+Command save_state(World&) { return {.ordinal = 0x98}; }
+Command self_test_full(World&) { return {.ordinal = 0x50}; }
+Command continue_self_test(World&) { return {.ordinal = 0x53}; }
+Command get_test_result(World&) { return {.ordinal = 0x54}; }
+Command set_owner_install(World& w) {
+  w.presence();
+  return {.ordinal = 0x71, .params = Out().u8(0)};
+}
+Command owner_set_disable(World& w) { return {.ordinal = 0x6e, .params = Out().u8(1), .proofs = {w.by_owner(true)}}; }
+Command physical_enable(World& w) {
+  w.presence();
+  return {.ordinal = 0x6f};
+}
+Command physical_disable(World& w) {
+  w.presence();
+  return {.ordinal = 0x70};
+}
+Command physical_set_deactivated(World& w) {
+  w.presence();
+  return {.ordinal = 0x72, .params = Out().u8(1)};
+}
+Command set_temp_deactivated(World& w) {
+  w.presence();
+  return {.ordinal = 0x73};
+}
+Command set_operator_auth(World& w) {
+  w.presence();
+  return {.ordinal = 0x74, .params = Out().raw(client::secret("operator"))};
+}
+Command take_ownership(World& w) {
+  auto ek = w.tpm.read_pubek();
+  World::must(ek.reply, "ReadPubek");
+  Out params;
+  params.u16(5)
+      .sized(client::oaep_tcpa(ek.value.pub(), bytes_of(kOwnerAuth)))
+      .sized(client::oaep_tcpa(ek.value.pub(), bytes_of(kSrkAuth)))
+      .raw(client::srk_template().encode());
+  return {.ordinal = 0x0d, .params = params, .proofs = {w.by_owner(true)}};
+}
+Command owner_clear(World& w) { return {.ordinal = 0x5b, .proofs = {w.by_owner()}}; }
+Command force_clear(World& w) {
+  w.presence();
+  return {.ordinal = 0x5d};
+}
+Command disable_owner_clear(World& w) { return {.ordinal = 0x5c, .proofs = {w.by_owner(true)}}; }
+Command disable_force_clear(World&) { return {.ordinal = 0x5e}; }
+Command physical_presence(World&) { return {.ordinal = 0x4000000a, .params = Out().u16(0x08)}; }
+Command reset_establishment_bit(World&) { return {.ordinal = 0x4000000b}; }
+Command get_capability(World&) { return {.ordinal = 0x65, .params = Out().u32(5).sized(Out().u32(0x101))}; }
+Command set_capability(World& w) {
+  return {.ordinal = 0x3f, .params = Out().u32(1).sized(Out().u32(17)).sized({1}), .proofs = {w.by_owner(true)}};
+}
+Command get_capability_owner(World& w) { return {.ordinal = 0x66, .proofs = {w.by_owner(true)}}; }
+
+// ---- Chapter 10 ----
+
+Command seal(World& w) {
+  Session* session = w.osap_srk();
+  Bytes selection = client::pcr_selection({0, 7, 10});
+  Bytes info = client::pcr_info(selection, client::composite(selection, {Digest{}, Digest{}, Digest{}}));
+  return {.ordinal = 0x17,
+          .handles = Out().u32(kSrk),
+          .params = Out().raw(client::hide_even(*session, kDataAuth)).sized(info).sized(bytes_of("seal me")),
+          .proofs = {{.session = session}}};
+}
+Command sealx(World& w) {
+  Session* session = w.osap_srk();
+  Bytes selection = client::pcr_selection({3});
+  Bytes info = client::pcr_info_long(selection, selection, client::composite(selection, {Digest{}}));
+  return {.ordinal = 0x3d,
+          .handles = Out().u32(kSrk),
+          .params = Out().raw(client::hide_even(*session, kDataAuth)).sized(info).sized(bytes_of("seal me")),
+          .proofs = {{.session = session}}};
+}
+Command unseal(World& w) {
+  auto blob = w.tpm.seal(kSrk, kSrkAuth, bytes_of("sealed"), kDataAuth);
+  World::must(blob.reply, "Seal");
+  return {.ordinal = 0x18,
+          .handles = Out().u32(kSrk),
+          .params = blob.value,
+          .proofs = {w.by_srk(true), {.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command unbind(World& w) {
+  Bytes bound = Out().u32(0x01010000).u8(2).raw(bytes_of("bound"));
+  return {.ordinal = 0x1e,
+          .handles = Out().u32(w.load(w.keys().bind)),
+          .params = Out().sized(client::oaep_tcpa(w.keys().bind.pub(), bound)),
+          .proofs = {w.by_key(true)}};
+}
+Command create_wrap_key(World& w) {
+  Session* session = w.osap_srk();
+  Digest odd = client::fresh_nonce();
+  Out params;
+  params.raw(client::hide_even(*session, kKeyAuth)).raw(client::hide_odd(*session, odd, kMigrationAuth));
+  return {.ordinal = 0x1f,
+          .handles = Out().u32(kSrk),
+          .params = params.raw(client::signing_key(1024).encode()),
+          .proofs = {{.session = session, .nonce_odd = odd}}};
+}
+Command load_key2(World& w) {
+  return {.ordinal = 0x41,
+          .handles = Out().u32(kSrk),
+          .params = w.keys().sign.encode(),
+          .proofs = {w.by_srk(true)},
+          .out_handle_bytes = 4};
+}
+Command get_pub_key(World& w) {
+  return {.ordinal = 0x21, .handles = Out().u32(w.load(w.keys().sign)), .proofs = {w.by_key(true)}};
+}
+
+// ---- Chapters 13 and 14 ----
+
+Command sha1_start(World&) { return {.ordinal = 0xa0}; }
+Command sha1_update(World& w) {
+  World::must(w.tpm.run(0xa0), "SHA1Start");
+  return {.ordinal = 0xa1, .params = Out().sized(Bytes(64, 'x'))};
+}
+Command sha1_complete(World& w) {
+  World::must(w.tpm.run(0xa0), "SHA1Start");
+  return {.ordinal = 0xa2, .params = Out().sized(bytes_of("abc"))};
+}
+Command sha1_complete_extend(World& w) {
+  World::must(w.tpm.run(0xa0), "SHA1Start");
+  return {.ordinal = 0xa3, .params = Out().u32(9).sized(bytes_of("abc"))};
+}
+Command sign(World& w) {
+  return {.ordinal = 0x3c,
+          .handles = Out().u32(w.load(w.keys().sign)),
+          .params = Out().sized(bytes_of(client::secret("area"))),
+          .proofs = {w.by_key(true)}};
+}
+Command get_random(World&) { return {.ordinal = 0x46, .params = Out().u32(16)}; }
+Command stir_random(World&) { return {.ordinal = 0x47, .params = Out().sized(bytes_of("entropy"))}; }
+Command certify_key(World& w) {
+  uint32_t cert = w.load(w.keys().sign);
+  return {.ordinal = 0x32,
+          .handles = Out().u32(cert).u32(w.load(w.keys().bind)),
+          .params = Out().raw(client::secret("replay")),
+          .proofs = {w.by_key(true), w.by_key(true)}};
+}
+Command certify_key2(World& w) {
+  uint32_t key = w.load(w.keys().bind);
+  return {.ordinal = 0x33,
+          .handles = Out().u32(key).u32(w.load(w.keys().sign)),
+          .params = Out().raw(Digest{}).raw(client::secret("replay")),
+          .proofs = {w.by_key(true), w.by_key(true)}};
+}
+Command create_endorsement_key_pair(World&) {
+  return {.ordinal = 0x78, .params = Out().raw(client::fresh_nonce()).raw(ek_parms())};
+}
+Command create_revocable_ek(World&) {
+  return {.ordinal = 0x7f,
+          .params = Out().raw(client::fresh_nonce()).raw(ek_parms()).u8(0).raw(client::secret("reset"))};
+}
+Command revoke_trust(World& w) {
+  World::must(w.tpm.run(create_revocable_ek(w)), "CreateRevocableEK");
+  w.presence();
+  return {.ordinal = 0x80, .params = Out().raw(client::secret("reset"))};
+}
+Command read_pubek(World&) { return {.ordinal = 0x7c, .params = Out().raw(client::fresh_nonce())}; }
+Command owner_read_internal_pub(World& w) {
+  return {.ordinal = 0x81, .params = Out().u32(kSrk), .proofs = {w.by_owner(true)}};
+}
+
+// ---- Chapters 16 to 27 ----
+
+Command extend(World&) { return {.ordinal = 0x14, .params = Out().u32(10).raw(client::secret("event"))}; }
+Command pcr_read(World&) { return {.ordinal = 0x15, .params = Out().u32(10)}; }
+Command quote(World& w) {
+  return {.ordinal = 0x16,
+          .handles = Out().u32(w.load(w.keys().sign)),
+          .params = Out().raw(client::secret("external")).raw(client::pcr_selection({0, 10, 16})),
+          .proofs = {w.by_key(true)}};
+}
+Command quote2(World& w) {
+  return {.ordinal = 0x3e,
+          .handles = Out().u32(w.load(w.keys().sign)),
+          .params = Out().raw(client::secret("external")).raw(client::pcr_selection({0, 10, 16})).u8(1),
+          .proofs = {w.by_key(true)}};
+}
+Command pcr_reset(World&) { return {.ordinal = 0xc8, .params = client::pcr_selection({16, 23})}; }
+Command oiap(World&) { return {.ordinal = 0x0a}; }
+Command osap(World&) {
+  return {.ordinal = 0x0b, .params = Out().u16(client::kEtSrk).u32(kSrk).raw(client::fresh_nonce())};
+}
+Command flush_specific(World& w) {
+  return {.ordinal = 0xba, .handles = Out().u32(w.load(w.keys().sign)), .params = Out().u32(1)};
+}
+Command get_ticks(World&) { return {.ordinal = 0xf1}; }
+Command tick_stamp_blob(World& w) {
+  return {.ordinal = 0xf2,
+          .handles = Out().u32(w.load(w.keys().sign)),
+          .params = Out().raw(client::secret("replay")).raw(client::secret("stamped")),
+          .proofs = {w.by_key(true)}};
+}
+Command load_key(World& w) {
+  return {.ordinal = 0x20, .handles = Out().u32(kSrk), .params = w.keys().sign.encode(), .proofs = {w.by_srk(true)}};
+}
+Command evict_key(World& w) { return {.ordinal = 0x22, .handles = Out().u32(w.load(w.keys().sign))}; }
+Command reset(World&) { return {.ordinal = 0x5a}; }
+Command owner_read_pubek(World& w) { return {.ordinal = 0x7d, .proofs = {w.by_owner(true)}}; }
+Command disable_pubek_read(World& w) { return {.ordinal = 0x7e, .proofs = {w.by_owner(true)}}; }
+
+}  // namespace
+
+const std::vector<Entry>& catalogue() {
+  // clang-format off
+  static const std::vector<Entry> entries = {
+      {"Startup", 3, 0x99, kBeforeStartup, kT0, Stage::Made, startup},
+      {"SaveState", 3, 0x98, kAlways, kT0, Stage::Owned, save_state},
+      {"SelfTestFull", 4, 0x50, kAlways, kT0, Stage::Owned, self_test_full},
+      {"ContinueSelfTest", 4, 0x53, kAlways, kT0, Stage::Owned, continue_self_test},
+      {"GetTestResult", 4, 0x54, kAlways, kT0, Stage::Owned, get_test_result},
+      {"SetOwnerInstall", 5, 0x71, kNoOwner, kT0, Stage::Started, set_owner_install},
+      {"OwnerSetDisable", 5, 0x6e, kOwnerOnly, kT1, Stage::Owned, owner_set_disable},
+      {"PhysicalEnable", 5, 0x6f, kAlways, kT0, Stage::Disabled, physical_enable},
+      {"PhysicalDisable", 5, 0x70, kEnabledOnly, kT0, Stage::Owned, physical_disable},
+      {"PhysicalSetDeactivated", 5, 0x72, kEnabledOnly, kT0, Stage::Owned, physical_set_deactivated},
+      {"SetTempDeactivated", 5, 0x73, kActivatedOnly, kT0 | kT1, Stage::Owned, set_temp_deactivated},
+      {"SetOperatorAuth", 5, 0x74, kNoOwner, kT0, Stage::Owned, set_operator_auth},
+      {"TakeOwnership", 6, 0x0d, kEnabledOnly, kT1, Stage::Started, take_ownership},
+      {"OwnerClear", 6, 0x5b, kAll, kT1, Stage::Owned, owner_clear},
+      {"ForceClear", 6, 0x5d, kNoOwner, kT0, Stage::Owned, force_clear},
+      {"DisableOwnerClear", 6, 0x5c, kAll, kT1, Stage::Owned, disable_owner_clear},
+      {"DisableForceClear", 6, 0x5e, kNoOwner, kT0, Stage::Owned, disable_force_clear},
+      {"PhysicalPresence", 6, 0x4000000a, kAlways, kT0, Stage::Owned, physical_presence},
+      {"ResetEstablishmentBit", 6, 0x4000000b, kAlways, kT0, Stage::Owned, reset_establishment_bit, 3},
+      {"GetCapability", 7, 0x65, kAlways, kT0, Stage::Owned, get_capability},
+      {"SetCapability", 7, 0x3f, kAlways, kT0 | kT1, Stage::Owned, set_capability},
+      {"GetCapabilityOwner", 7, 0x66, kAll, kT1, Stage::Owned, get_capability_owner},
+      {"Seal", 10, 0x17, kAll, kT1, Stage::Owned, seal},
+      {"Sealx", 10, 0x3d, kAll, kT1, Stage::Owned, sealx},
+      {"Unseal", 10, 0x18, kAll, kT1 | kT2, Stage::Owned, unseal},
+      {"UnBind", 10, 0x1e, kAll, kT0 | kT1, Stage::Owned, unbind},
+      {"CreateWrapKey", 10, 0x1f, kAll, kT1, Stage::Owned, create_wrap_key},
+      {"LoadKey2", 10, 0x41, kAll, kT0 | kT1, Stage::Owned, load_key2},
+      {"GetPubKey", 10, 0x21, kAll, kT0 | kT1, Stage::Owned, get_pub_key},
+      {"SHA1Start", 13, 0xa0, kAlways, kT0, Stage::Owned, sha1_start},
+      {"SHA1Update", 13, 0xa1, kAlways, kT0, Stage::Owned, sha1_update},
+      {"SHA1Complete", 13, 0xa2, kAlways, kT0, Stage::Owned, sha1_complete},
+      {"SHA1CompleteExtend", 13, 0xa3, kAlways, kT0, Stage::Owned, sha1_complete_extend},
+      {"Sign", 13, 0x3c, kAll, kT0 | kT1, Stage::Owned, sign},
+      {"GetRandom", 13, 0x46, kNoOwner, kT0, Stage::Owned, get_random},
+      {"StirRandom", 13, 0x47, kNoOwner, kT0, Stage::Owned, stir_random},
+      {"CertifyKey", 13, 0x32, kAll, kT0 | kT1 | kT2, Stage::Owned, certify_key},
+      {"CertifyKey2", 13, 0x33, kAll, kT0 | kT1 | kT2, Stage::Owned, certify_key2},
+      {"CreateEndorsementKeyPair", 14, 0x78, kNoOwner, kT0, Stage::Bare, create_endorsement_key_pair},
+      {"CreateRevocableEK", 14, 0x7f, kNoOwner, kT0, Stage::Bare, create_revocable_ek},
+      {"RevokeTrust", 14, 0x80, kNoOwner, kT0, Stage::Bare, revoke_trust},
+      {"ReadPubek", 14, 0x7c, kNoOwner, kT0, Stage::Started, read_pubek},
+      {"OwnerReadInternalPub", 14, 0x81, kAll, kT1, Stage::Owned, owner_read_internal_pub},
+      {"Extend", 16, 0x14, kAlways, kT0, Stage::Owned, extend},
+      {"PCRRead", 16, 0x15, kNoOwner, kT0, Stage::Owned, pcr_read},
+      {"Quote", 16, 0x16, kAll, kT0 | kT1, Stage::Owned, quote},
+      {"Quote2", 16, 0x3e, kAll, kT0 | kT1, Stage::Owned, quote2},
+      {"PCR_Reset", 16, 0xc8, kAlways, kT0, Stage::Owned, pcr_reset},
+      {"OIAP", 18, 0x0a, kAlways, kT0, Stage::Owned, oiap},
+      {"OSAP", 18, 0x0b, kOwnerOnly, kT0, Stage::Owned, osap},
+      {"FlushSpecific", 22, 0xba, kAlways, kT0, Stage::Owned, flush_specific},
+      {"GetTicks", 23, 0xf1, kNoOwner, kT0, Stage::Owned, get_ticks},
+      {"TickStampBlob", 23, 0xf2, kAll, kT0 | kT1, Stage::Owned, tick_stamp_blob},
+      {"LoadKey", 27, 0x20, kAll, kT0 | kT1, Stage::Owned, load_key},
+      {"EvictKey", 27, 0x22, kAll, kT0, Stage::Owned, evict_key},
+      {"Reset", 27, 0x5a, kAlways, kT0, Stage::Owned, reset},
+      {"OwnerReadPubek", 27, 0x7d, kAll, kT1, Stage::Owned, owner_read_pubek},
+      {"DisablePubekRead", 27, 0x7e, kAll, kT1, Stage::Owned, disable_pubek_read},
+  };
+  // clang-format on
+  return entries;
+}
+
+}  // namespace world
