@@ -54,7 +54,12 @@ help:
 
 -include $(wildcard *.mk tests/*/*.mk backend/*/*.mk)
 
-$(B)/obj/%.o: %.cc Makefile
+# What a fresh Debian machine lacks; said and installed before anything is compiled.
+build/.setup-%: .ci/packages
+	$(Q).ci/setup $*
+	$(Q)mkdir -p build && touch $@
+
+$(B)/obj/%.o: %.cc Makefile | build/.setup-build
 	$(call say,CXX)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(if $(filter $(addsuffix /%,$(NO_EXCEPTIONS)),$<),-fno-exceptions) -MMD -MP -c -o $@ $<
@@ -89,8 +94,26 @@ $(B)/test/%.passed: $(B)/test/%
 	$(call say,TEST)
 	$(Q)$< --gtest_brief=1 && touch $@
 
-.PHONY: check-unit
+.PHONY: check check-unit check-loopback check-clients check-xen layering
 check-unit: $(TESTS:%=%.passed)
+check: layering check-unit check-loopback check-clients check-xen
+	@echo 'check: everything passed'
+
+# Who may include whom: "folders : folders they may include". Documentation/architecture.md draws it.
+layering:
+	$(Q)awk -f tests/layering.awk $$(git ls-files 'lib/*' 'engine/*' 'backend/*' 'frontend/*' | grep -E '[.](h|cc)$$')
+
+.PHONY: soak deb coverage fuzz tidy
+soak deb coverage fuzz:
+	@echo '$@: not part of this release; make help lists what is' >&2; exit 1
+tidy:
+	clang-tidy --quiet $$(git ls-files 'lib/*.cc' 'engine/*.cc' 'backend/*.cc' 'frontend/*.cc') -- $(CPPFLAGS) -std=gnu++20
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/libexec/vtpm
+	install -m 755 $(filter %/vtpm-managerd %/vtpmctl %/vtpm-socketd %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/sbin
+	install -m 755 $(filter %/vtpmd,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
 
 .PHONY: clean format
 clean:
