@@ -119,7 +119,7 @@ void journal_drafts(Tpm& tpm) {
     changed.at(n) = {id, bodies.at(n)};
     n++;
   });
-  if (n > 0) tpm.platform.journal(std::span(changed).first(n));
+  tpm.platform.journal(std::span(changed).first(n));
 }
 
 Bytes volatile_from(std::span<const JournalSection> sections) {

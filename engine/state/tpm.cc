@@ -14,6 +14,12 @@ bool Tpm::permanent_drafted() const {
   return any;
 }
 
+bool Tpm::volatile_drafted() const {
+  bool any = false;
+  each_volatile(*this, [&any](uint16_t, uint16_t, const auto& section) { any |= section.drafted(); });
+  return any;
+}
+
 Result<> Tpm::commit() {
   if (permanent_drafted()) {
     if (!platform.commit(save_permanent(*this))) {
@@ -23,8 +29,10 @@ Result<> Tpm::commit() {
     commits++;
     each_permanent(*this, [](uint16_t, uint16_t, auto& section) { section.commit(); });
   }
-  journal_drafts(*this);
-  each_volatile(*this, [](uint16_t, uint16_t, auto& section) { section.commit(); });
+  if (volatile_drafted()) {
+    journal_drafts(*this);
+    each_volatile(*this, [](uint16_t, uint16_t, auto& section) { section.commit(); });
+  }
   return {};
 }
 

@@ -40,6 +40,7 @@ struct Tpm {
   Result<> commit();
   void abort();
   bool permanent_drafted() const;
+  bool volatile_drafted() const;
 
   bool disabled() const { return flags->disable; }
   bool deactivated() const { return stclear->deactivated; }
