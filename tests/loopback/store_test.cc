@@ -15,7 +15,9 @@ class StoreTest : public testing::Test {
   static int code(const Result<T>& result) {
     return result.ok() ? 0 : result.error().value;
   }
-  Result<> write(DomId domain, const std::string& path, const std::string& value = "v") { return store.write({domain}, path, value); }
+  Result<> write(DomId domain, const std::string& path, const std::string& value = "v") {
+    return store.write({domain}, path, value);
+  }
   std::string read(const std::string& path) {
     Result<Node> node = store.get({kDom0}, path);
     return node.ok() ? node.value().value : "(none)";
@@ -28,7 +30,8 @@ class StoreTest : public testing::Test {
   }
 
   std::vector<StoreEvent> events;
-  Store store{[](DomId domain) { return domain != kAbsent; }, [this](const StoreEvent& event) { events.push_back(event); }};
+  Store store{[](DomId domain) { return domain != kAbsent; },
+              [this](const StoreEvent& event) { events.push_back(event); }};
 };
 
 // ---- transactions ----
