@@ -27,6 +27,6 @@ $(B)/bin/xen-loopback: $(LOOPBACK_OBJECTS) $(B)/lib/libxen_loopback.a | $(if $(S
 all: $(B)/bin/xen-loopback
 
 # Its tests run the machine inside themselves, with the linked form of the library.
-$(patsubst %.cc,$(B)/test/%,$(patsubst tests/%,%,$(wildcard tests/loopback/*_test.cc))): $(B)/lib/libxen_loopback.a $(B)/bin/xen-loopback
+$(patsubst %.cc,$(B)/test/%,$(patsubst tests/%,%,$(wildcard tests/loopback/*_test.cc))): $(B)/lib/libxen_loopback.a | $(B)/bin/xen-loopback
 
 -include $(shell find $(B)/pic -name '*.d' 2>/dev/null)
