@@ -29,4 +29,15 @@ all: $(B)/bin/xen-loopback
 # Its tests run the machine inside themselves, with the linked form of the library.
 $(patsubst %.cc,$(B)/test/%,$(patsubst tests/%,%,$(wildcard tests/loopback/*_test.cc))): $(B)/lib/libxen_loopback.a | $(B)/bin/xen-loopback
 
+# A program linked with the real libraries, for the preloaded form; a sanitizer's runtime does not go with that one.
+$(B)/test/loopback/ping: $(B)/obj/tests/loopback/ping/main.o
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lxengnttab -lxenevtchn -lseccomp
+
+.PHONY: check-loopback-stock
+check-loopback-stock: $(B)/bin/xen-loopback $(if $(SAN),,$(B)/test/loopback/ping)
+	$(call say,TEST)
+	$(Q)tests/loopback/stock_test.sh $(B)
+
 -include $(shell find $(B)/pic -name '*.d' 2>/dev/null)

@@ -140,8 +140,16 @@ loopback::VtpmConfig vtpm_in(const std::string& spec) {
 Machine* running = nullptr;
 void stop_running(int) { running->stop(); }
 
+// Whoever reads this program's output must not wait for the machine in the background.
+void let_go_of_the_terminal() {
+  Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  dup2(null.get(), STDIN_FILENO);
+  dup2(null.get(), STDOUT_FILENO);
+  dup2(null.get(), STDERR_FILENO);
+}
+
 // Never returns. Says "ready" by one byte on `ready`, or ends without.
-[[noreturn]] void serve(const std::string& directory, int ready) {
+[[noreturn]] void serve(const std::string& directory, int ready, bool outlives) {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
@@ -154,6 +162,7 @@ void stop_running(int) { running->stop(); }
   sigaction(SIGTERM, &stop, nullptr);
   signal(SIGPIPE, SIG_IGN);
   std::ofstream(directory + "/pid") << getpid() << '\n';
+  if (outlives) let_go_of_the_terminal();
   static_cast<void>(!write(ready, "", 1));
   close(ready);
   machine.value()->run();
@@ -184,7 +193,7 @@ pid_t fork_machine(const std::string& directory, bool outlives) {
     setsid();
     if (!outlives) prctl(PR_SET_PDEATHSIG, SIGTERM);
     close(ready[0]);
-    serve(directory, ready[1]);
+    serve(directory, ready[1], outlives);
   }
   close(ready[1]);
   char byte = 0;
