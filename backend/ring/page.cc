@@ -91,17 +91,23 @@ void TpmPage::finish(size_t length) {
 bool TpmPage::cancel_asked() const { return page_.load<uint8_t>(kStateAt) == static_cast<uint8_t>(RingState::Cancel); }
 
 void TpmPage::answer_unread(uint32_t return_code) {
+  if (!answer(return_code)) doorbell_.ring();
+}
+
+void TpmPage::answer_if_waiting(uint32_t return_code) { static_cast<void>(answer(return_code)); }
+
+bool TpmPage::answer(uint32_t return_code) {
   Header header = load_header();
   switch (static_cast<RingState>(header.state)) {
     case RingState::Idle:
     case RingState::Finish:
-      doorbell_.ring();
-      return;
+      return false;
     case RingState::Cancel:
       leave_idle();
-      return;
+      return true;
     default:
       write_error(header, return_code);
+      return true;
   }
 }
 

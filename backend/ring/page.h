@@ -15,6 +15,9 @@ inline constexpr size_t kPageBytes = 4096;
 inline constexpr size_t kHeaderBytes = 8;
 inline constexpr size_t kPacketBytes = kPageBytes - kHeaderBytes;
 
+// TPM_FAIL: what a command gets that cannot be executed, or may have been already.
+inline constexpr uint32_t kTpmFail = 9;
+
 // The state byte. The frontend writes Submit and Cancel, the backend Idle and Finish.
 enum class RingState : uint8_t { Idle = 0, Submit = 1, Finish = 2, Cancel = 3 };
 
@@ -52,6 +55,8 @@ class TpmPage {
   // Answers whatever command is waiting with the error code, without reading a byte of it; then notifies, command or
   // not, because a notification of before may have been lost.
   void answer_unread(uint32_t return_code);
+  // The same without the extra notification.
+  void answer_if_waiting(uint32_t return_code);
   // No command in flight, nothing on the page: before the page is unmapped.
   void leave_idle();
 
@@ -63,6 +68,7 @@ class TpmPage {
     uint8_t n_extra_pages;
   };
   Header load_header() const;
+  bool answer(uint32_t return_code);
   Refusal refuse(const Header& header, Refusal why);
   void write_error(const Header& header, uint32_t return_code);
   void set_state(RingState state);

@@ -2,7 +2,9 @@
 // EventChannel: one bound event channel and the handle it lives in.
 #pragma once
 
+extern "C" {
 #include <xenevtchn.h>
+}
 
 #include "lib/xen/handle.h"
 

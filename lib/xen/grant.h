@@ -2,7 +2,9 @@
 // Pages shared between domains: GrantMapping is somebody else's page in our memory, GrantShare one of ours in theirs.
 #pragma once
 
+extern "C" {
 #include <xengnttab.h>
+}
 
 #include "lib/base/foreign_bytes.h"
 #include "lib/xen/handle.h"

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Host: what the engine asks for, in a worker: entropy, a clock, commits by way of the manager, the journal, and the
+// page's CANCEL. It also keeps what must survive a change of managers: the commit whose outcome is unknown.
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "backend/ring/page.h"
+#include "backend/worker/entropy.h"
+#include "backend/worker/journal.h"
+#include "backend/worker/link.h"
+#include "engine/platform.h"
+
+namespace backend {
+
+class Host : public tpm::Platform {
+ public:
+  struct Identity {
+    message::Uuid uuid{};
+    uint16_t domain = 0;
+    uint16_t device = 0;
+    uint64_t power_cycle = 0;
+    base::Secret<32> key;
+  };
+  Host(Identity identity, uint64_t epoch, Link link, Journal journal);
+
+  void entropy(std::span<uint8_t> out) override { pool_.take(out); }
+  uint64_t now_us() override;
+  bool commit(base::View permanent) override;
+  void journal(std::span<const tpm::JournalSection> changed) override { journal_.write(epoch_, changed); }
+  bool cancelled() override { return in_flight_ != nullptr && in_flight_->cancel_asked(); }
+
+  // Between these two cancelled() asks the page. The second leaves a journal that names the newest epoch.
+  void begin_command(const TpmPage& page) { in_flight_ = &page; }
+  void end_command();
+
+  // Waits for the guest or a manager, for ever. True: the guest's notification. Orders are kept for next_order().
+  bool wait(int event_fd);
+  std::optional<message::Kind> next_order();
+
+  // A commit was not answered in time: no command may be executed, until a manager says that it was not stored.
+  bool halted() const { return halted_; }
+  // The commit that the engine has given up was stored after all: only a fresh worker can go on from it.
+  bool overtaken() const { return overtaken_; }
+
+  void say_ready() { say(message::Ready{}); }
+  void say_failed(message::Failure why) { say(message::Failed{why}); }
+  void say_snapshot(base::View volatile_state);
+  void say_statistics(const message::Statistics& statistics);
+  void set_frozen(bool frozen) { frozen_ = frozen; }
+
+ private:
+  template <class M>
+  void say(const M& m) {
+    link_.send(message::encode(m));
+  }
+  void handle(Link::Woken& woken);
+  void greet();
+  void settle(const message::Committed& answer);
+
+  Identity identity_;
+  uint64_t epoch_;  // the last one known to be durable
+  Link link_;
+  Journal journal_;
+  EntropyPool pool_;
+  const TpmPage* in_flight_ = nullptr;
+  std::optional<base::Bytes> open_commit_;  // the message, as it was sent
+  std::optional<bool> outcome_;             // of the commit being waited for
+  std::deque<message::Kind> orders_;
+  bool frozen_ = false;
+  bool halted_ = false;
+  bool overtaken_ = false;
+};
+
+}  // namespace backend

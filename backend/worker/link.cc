@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "backend/worker/link.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "lib/base/log.h"
+
+namespace backend {
+
+namespace {
+
+// Room for one descriptor beside a message.
+struct Control {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> bytes{};
+};
+
+msghdr header_of(iovec& part) {
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  return header;
+}
+
+Descriptor descriptor_in(msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int))) continue;
+    int fd = -1;
+    memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return Descriptor(fd);
+  }
+  return {};
+}
+
+enum class Heard { Order, Nothing, End };
+
+// Nonsense ends the connection like its end does.
+Heard receive(int fd, Link::Order& to) {
+  iovec part{to.bytes.data(), to.bytes.size()};
+  msghdr header = header_of(part);
+  ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::Nothing;
+  if (n <= 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Heard::End;
+  to.size = static_cast<size_t>(n);
+  return Heard::Order;
+}
+
+bool trustworthy(int fd, uid_t trusted) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+  return peer.uid == 0 || peer.uid == trusted;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+xen::Result<FirstMessage> receive_first(int fd) {
+  FirstMessage first;
+  first.bytes.resize(message::kMaxMessage);
+  iovec part{first.bytes.data(), first.bytes.size()};
+  Control control;
+  msghdr header = header_of(part);
+  header.msg_control = control.bytes.data();
+  header.msg_controllen = control.bytes.size();
+  ssize_t n = 0;
+  do {
+    n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return xen::failed("receive from manager");
+  first.descriptor = descriptor_in(header);
+  if (n == 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return xen::SysError{EBADMSG, "receive from manager"};
+  first.bytes.resize(static_cast<size_t>(n));
+  return first;
+}
+
+Link::Link(Descriptor manager, Descriptor listening, Descriptor journal, uid_t trusted)
+    : manager_(std::move(manager)), listening_(std::move(listening)), journal_(std::move(journal)), trusted_(trusted) {}
+
+Link::Woken Link::wait(int event_fd, int timeout_ms) {
+  // poll() passes over descriptors that are -1.
+  std::array<pollfd, 3 + kMostCandidates> set{};
+  set[0] = {event_fd, POLLIN, 0};
+  set[1] = {manager_.get(), POLLIN, 0};
+  set[2] = {listening_.get(), POLLIN, 0};
+  for (size_t i = 0; i < kMostCandidates; i++) set[3 + i] = {candidates_[i].get(), POLLIN, 0};
+  Woken woken;
+  if (poll(set.data(), set.size(), timeout_ms) <= 0) return woken;
+
+  woken.event = set[0].revents != 0;
+  if (set[1].revents != 0) woken.order = receive_order();
+  for (size_t i = 0; i < kMostCandidates; i++) {
+    if (set[3 + i].revents != 0) woken.adopted |= hear(candidates_[i]);
+  }
+  if (set[2].revents != 0) accept_candidate();
+  return woken;
+}
+
+void Link::send_if_room(base::View datagram) { send(datagram, -1, MSG_DONTWAIT); }
+
+bool Link::send(base::View datagram, int descriptor, int flags) {
+  if (!manager_) return false;
+  iovec part{const_cast<uint8_t*>(datagram.data()), datagram.size()};  // sendmsg only reads it
+  msghdr header = header_of(part);
+  Control control;
+  if (descriptor >= 0) {
+    header.msg_control = control.bytes.data();
+    header.msg_controllen = control.bytes.size();
+    cmsghdr* c = CMSG_FIRSTHDR(&header);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &descriptor, sizeof(descriptor));
+  }
+  ssize_t n = 0;
+  do {
+    n = sendmsg(manager_.get(), &header, MSG_NOSIGNAL | flags);
+  } while (n < 0 && errno == EINTR);
+  if (n >= 0) return true;
+  if (errno == EAGAIN) return false;
+  base::log(base::Level::Warning, xen::failed("send to manager").text());
+  manager_ = Descriptor();
+  return false;
+}
+
+std::optional<Link::Order> Link::receive_order() {
+  Order order;
+  switch (receive(manager_.get(), order)) {
+    case Heard::Order:
+      return order;
+    case Heard::Nothing:
+      return std::nullopt;
+    case Heard::End:
+      base::log(base::Level::Warning, "the manager has gone; waiting for another");
+      manager_ = Descriptor();
+  }
+  return std::nullopt;
+}
+
+void Link::accept_candidate() {
+  Descriptor candidate(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!candidate || !trustworthy(candidate.get(), trusted_)) return;
+  for (Descriptor& place : candidates_) {
+    if (place) continue;
+    place = std::move(candidate);
+    return;
+  }
+}
+
+// Whether the candidate has become the manager.
+bool Link::hear(Descriptor& candidate) {
+  Order order;
+  Heard heard = receive(candidate.get(), order);
+  if (heard == Heard::Nothing) return false;
+  auto adopt = message::decode<message::Adopt>(order.datagram());
+  if (heard == Heard::Order && adopt.ok() && adopt.value().version == message::kVersion) {
+    manager_ = std::exchange(candidate, Descriptor());
+    return true;
+  }
+  candidate = Descriptor();
+  return false;
+}
+
+}  // namespace backend

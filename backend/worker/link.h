@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Link: the worker's side of the connection to its manager, whichever manager that is at the moment.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "backend/manager/messages.h"
+#include "lib/base/bytes.h"
+#include "lib/xen/handle.h"
+
+namespace backend {
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& from) noexcept : fd_(std::exchange(from.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& from) noexcept {
+    std::swap(fd_, from.fd_);
+    return *this;
+  }
+  ~Descriptor();
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// The first datagram of a worker's life, and the descriptor that came with it, if any.
+struct FirstMessage {
+  base::Bytes bytes;
+  Descriptor descriptor;
+};
+xen::Result<FirstMessage> receive_first(int fd);
+
+class Link {
+ public:
+  // Takes over the descriptors. Who connects to `listening` must be root or `trusted`.
+  Link(Descriptor manager, Descriptor listening, Descriptor journal, uid_t trusted);
+
+  struct Order {
+    base::View datagram() const { return base::View(bytes).first(size); }
+    message::Kind kind() const { return message::kind_of(datagram()); }
+    std::array<uint8_t, 32> bytes{};  // everything that comes after Start is short
+    size_t size = 0;
+  };
+  struct Woken {
+    bool event = false;          // `event_fd` is readable
+    bool adopted = false;        // another manager has come: say Hello
+    std::optional<Order> order;  // a message of the manager
+  };
+  // Waits for one or several of these, at most timeout_ms, for ever when negative. event_fd may be -1.
+  Woken wait(int event_fd, int timeout_ms);
+
+  // False when there is no manager, or it has just gone: a later one will want to know.
+  bool send(base::View datagram) { return send(datagram, -1, 0); }
+  // As send(), with the journal's descriptor.
+  bool send_with_journal(base::View datagram) { return send(datagram, journal_.get(), 0); }
+  // For what may be lost: does not wait for room.
+  void send_if_room(base::View datagram);
+  // For one that talks nonsense.
+  void drop_manager() { manager_ = Descriptor(); }
+
+ private:
+  bool send(base::View datagram, int descriptor, int flags);
+  std::optional<Order> receive_order();
+  void accept_candidate();
+  bool hear(Descriptor& candidate);
+
+  static constexpr size_t kMostCandidates = 4;
+  Descriptor manager_, listening_, journal_;
+  uid_t trusted_;
+  std::array<Descriptor, kMostCandidates> candidates_;
+};
+
+}  // namespace backend

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "backend/worker/serve.h"
+
+#include <string>
+
+#include "lib/base/log.h"
+
+namespace backend {
+
+namespace {
+
+constexpr uint64_t kStatisticsPeriodUs = 1'000'000;
+
+class Server {
+ public:
+  explicit Server(Worker& worker) : w_(worker), page_(worker.ring->page()) {}
+
+  bool run() {
+    w_.host->say_ready();
+    look_first();
+    while (!stopped_) {
+      // A frozen worker leaves events where they are: they count when it serves again.
+      bool serving = !frozen_ && !broken_;
+      bool event = w_.host->wait(serving ? w_.ring->channel().fd() : -1);
+      if (event) on_event();
+      while (auto order = w_.host->next_order()) obey(*order);
+      if (w_.host->overtaken()) {
+        base::log(base::Level::Warning, "a state that was given up has been stored: ends, for a worker that has it");
+        return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  void look_first() {
+    switch (w_.start) {
+      case message::StartKind::PowerOn:
+      case message::StartKind::Reconnect:
+        look();
+        break;
+      case message::StartKind::Continuation:
+      case message::StartKind::Lost:
+        // The command may have been executed by the worker that died, and half its response may be on the page.
+        page_.answer_unread(kTpmFail);
+    }
+  }
+
+  void on_event() {
+    auto taken = w_.ring->channel().acknowledge();
+    if (!taken.ok()) {
+      base::log(base::Level::Error, taken.error().text());
+      broken_ = true;
+      return;
+    }
+    look();
+  }
+
+  void look() {
+    if (w_.host->halted()) return page_.answer_if_waiting(kTpmFail);
+    auto request = page_.take();
+    if (request.ok()) {
+      execute(request.value());
+    } else if (request.error() != TpmPage::Refusal::Idle && request.error() != TpmPage::Refusal::Cancelled) {
+      statistics_.errors++;
+    }
+  }
+
+  void execute(const Request& request) {
+    w_.host->begin_command(page_);
+    size_t length = w_.engine->execute(request.locality, request.command, page_.response_area());
+    w_.host->end_command();
+    page_.finish(length);
+
+    statistics_.commands++;
+    statistics_.commits = w_.engine->commits();
+    if (uint64_t now = w_.host->now_us(); now - told_at_us_ >= kStatisticsPeriodUs) {
+      told_at_us_ = now;
+      w_.host->say_statistics(statistics_);
+    }
+  }
+
+  void obey(message::Kind order) {
+    switch (order) {
+      case message::Kind::Freeze:
+        set_frozen(true);
+        w_.host->say_snapshot(w_.engine->save_volatile());
+        break;
+      case message::Kind::Thaw:
+        set_frozen(false);
+        look();
+        break;
+      case message::Kind::Stop:
+        w_.host->say_snapshot(w_.engine->save_volatile());
+        page_.leave_idle();
+        stopped_ = true;
+        break;
+      default:
+        break;
+    }
+  }
+
+  void set_frozen(bool frozen) {
+    frozen_ = frozen;
+    w_.host->set_frozen(frozen);
+  }
+
+  Worker& w_;
+  TpmPage& page_;
+  message::Statistics statistics_;
+  uint64_t told_at_us_ = 0;
+  bool frozen_ = false;
+  bool broken_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+bool serve(Worker& worker) { return Server(worker).run(); }
+
+}  // namespace backend

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "backend/worker/start.h"
+
+#include <unistd.h>
+
+#include <string>
+
+#include "backend/worker/lockdown.h"
+#include "lib/base/log.h"
+
+namespace backend {
+
+namespace {
+
+using message::Failure;
+using message::Start;
+using message::StartKind;
+template <class T = void>
+using Result = base::Result<T, Failure>;
+
+Failure because(Failure why, std::string_view text) {
+  base::log(base::Level::Error, text);
+  return why;
+}
+
+// The value, or the failure that its error stands for here.
+template <class T>
+Result<T> otherwise(xen::Result<T> result, Failure why) {
+  if (!result.ok()) return because(why, result.error().text());
+  if constexpr (std::is_void_v<T>) {
+    return {};
+  } else {
+    return std::move(result).take();
+  }
+}
+
+Result<> check(const Start& start) {
+  bool known = start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Lost;
+  // A new instance has no past to go on from.
+  bool sensible = (start.epoch > 0 || start.kind == StartKind::PowerOn) && (start.epoch > 0) != start.permanent.empty();
+  if (!known || !sensible) return because(Failure::BadStart, "a start that makes no sense");
+  return {};
+}
+
+Result<base::Bytes> opened(const Start& start, vault::Purpose purpose, base::View envelope) {
+  auto plain = vault::unseal(start.instance_key, start.uuid, purpose, start.epoch, envelope);
+  if (!plain) return because(Failure::CannotUnseal, "a sealed state does not open");
+  return std::move(*plain);
+}
+
+Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, Host& host) {
+  tpm::Settings settings;
+  settings.physical_presence_command = start.physical_presence_command;
+  settings.buffer_bytes = kPacketBytes;
+  if (start.epoch == 0) {
+    auto engine = tpm::Engine::manufacture(host, settings, tpm::Factory{});
+    if (engine == nullptr) return because(Failure::BadState, "a new TPM could not be stored");
+    return engine;
+  }
+  base::Bytes permanent = TRY(opened(start, vault::Purpose::Permanent, start.permanent));
+  auto engine = tpm::Engine::load(host, settings, permanent);
+  if (!engine.ok()) return because(Failure::BadState, "the permanent state is malformed");
+  return std::move(engine).take();
+}
+
+// What the dead worker left. Its last command may have been stored without being journaled: the volatile state of the
+// command before it goes on then. A journal of any other epoch is of another past.
+bool resume_from_journal(const Start& start, const std::optional<Recovered>& recovered, tpm::Engine& engine) {
+  if (!recovered) return false;
+  if (recovered->epoch > start.epoch || start.epoch - recovered->epoch > 1) return false;
+  std::vector<tpm::JournalSection> sections;
+  for (const Recovered::Section& section : recovered->sections) sections.push_back({section.id, section.body});
+  return engine.resume(tpm::Engine::volatile_from(sections)).ok();
+}
+
+Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& recovered, tpm::Engine& engine) {
+  switch (start.kind) {
+    case StartKind::PowerOn:
+      engine.power_on();
+      if (!engine.startup()) base::log(base::Level::Error, "the TPM failed its self-test");
+      return {};
+    case StartKind::Reconnect: {
+      base::Bytes snapshot = TRY(opened(start, vault::Purpose::Snapshot, start.snapshot));
+      if (!engine.resume(snapshot).ok()) return because(Failure::BadState, "the snapshot is malformed");
+      return {};
+    }
+    case StartKind::Continuation:
+      if (resume_from_journal(start, recovered, engine)) return {};
+      [[fallthrough]];
+    case StartKind::Lost:
+      base::log(base::Level::Error, "the volatile state is lost: the TPM fails until the guest's next power cycle");
+      engine.fail();
+  }
+  return {};
+}
+
+Result<> confine(const Ring& ring, const Start& start, uid_t uid_base) {
+  Where host = TRY(otherwise(host_of_event_channel(ring.channel().fd()), Failure::CannotLockDown));
+  // A user for each guest: workers cannot signal or trace one another.
+  auto id = static_cast<uid_t>(uid_base + start.domain);
+  return otherwise(lock_down({id, id, host}), Failure::CannotLockDown);
+}
+
+Result<> make_ready(Worker& worker, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
+  worker.engine = TRY(engine_with_permanent(start, *worker.host));
+  TRY(take_up_volatile(start, recovered, *worker.engine));
+  return confine(*worker.ring, start, uid_base);
+}
+
+std::unique_ptr<Worker> give_up(Descriptor& manager, Failure why) {
+  base::Bytes datagram = message::encode(message::Failed{why});
+  Link(std::move(manager), {}, {}, 0).send(datagram);
+  return nullptr;
+}
+
+}  // namespace
+
+Ring::Ring(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities)
+    : mapping_(std::move(mapping)), channel_(std::move(channel)), page_(mapping_.bytes(), localities, *this) {}
+
+base::Result<std::unique_ptr<Ring>, Failure> Ring::join(const Start& start) {
+  xen::DomId guest{start.domain};
+  xen::Gnttab gnttab = TRY(otherwise(xen::Gnttab::open(), Failure::CannotMap));
+  xen::GrantMapping mapping = TRY(
+      otherwise(xen::GrantMapping::map(std::move(gnttab), guest, xen::GrantRef{start.grant_ref}), Failure::CannotMap));
+  mapping.close_device();
+  xen::EventChannel channel =
+      TRY(otherwise(xen::EventChannel::bind(guest, xen::Port{start.port}), Failure::CannotBind));
+  TRY(otherwise(channel.restrict_to(guest), Failure::CannotLockDown));
+  return std::unique_ptr<Ring>(new Ring(std::move(mapping), std::move(channel), start.localities));
+}
+
+void Ring::ring() {
+  auto rung = channel_.notify();
+  // A guest that has gone cannot be told; the manager will say so.
+  if (!rung.ok()) base::log(base::Level::Debug, rung.error().text());
+}
+
+std::unique_ptr<Worker> start_worker(Inheritance inheritance, uid_t uid_base) {
+  uid_t trusted = geteuid();
+  auto first = receive_first(inheritance.manager.get());
+  if (!first.ok()) {
+    base::log(base::Level::Error, first.error().text());
+    return nullptr;
+  }
+  auto decoded = message::decode<Start>(first.value().bytes);
+  if (!decoded.ok() || !check(decoded.value()).ok()) return give_up(inheritance.manager, Failure::BadStart);
+  const Start& start = decoded.value();
+  base::log_name("vtpmd " + std::to_string(start.domain) + "/" + std::to_string(start.device));
+
+  std::optional<Recovered> recovered;
+  if (start.kind == StartKind::Continuation && first.value().descriptor) {
+    recovered = recover(first.value().descriptor.get(), start.instance_key, start.uuid, start.power_cycle);
+  }
+  auto journal = Journal::create(inheritance.journal.get(), start.instance_key, start.uuid, start.power_cycle);
+  if (!journal.ok()) return give_up(inheritance.manager, because(Failure::BadStart, journal.error().text()));
+  auto ring = Ring::join(start);
+  if (!ring.ok()) return give_up(inheritance.manager, ring.error());
+
+  auto worker = std::make_unique<Worker>();
+  worker->start = start.kind;
+  worker->ring = std::move(ring).take();
+  Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
+  Host::Identity identity{start.uuid, start.domain, start.device, start.power_cycle, start.instance_key};
+  worker->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take());
+  auto ready = make_ready(*worker, start, recovered, uid_base);
+  if (ready.ok()) return worker;
+  worker->host->say_failed(ready.error());
+  return nullptr;
+}
+
+}  // namespace backend

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// From the manager's Start to a worker that can serve: the ring joined, the TPM as it was, privileges given up.
+#pragma once
+
+#include <memory>
+
+#include "backend/ring/page.h"
+#include "backend/worker/host.h"
+#include "engine/engine.h"
+#include "lib/xen/event_channel.h"
+#include "lib/xen/grant.h"
+
+namespace backend {
+
+// The guest's page and the event channel beside it.
+class Ring : public Doorbell {
+ public:
+  // Maps, binds, restricts the channel to the guest, and closes the grant device.
+  static base::Result<std::unique_ptr<Ring>, message::Failure> join(const message::Start& start);
+
+  void ring() override;
+  TpmPage& page() { return page_; }
+  const xen::EventChannel& channel() const { return channel_; }
+
+ private:
+  Ring(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities);
+
+  xen::GrantMapping mapping_;
+  xen::EventChannel channel_;
+  TpmPage page_;
+};
+
+struct Worker {
+  message::StartKind start;
+  std::unique_ptr<Ring> ring;
+  std::unique_ptr<Host> host;
+  std::unique_ptr<tpm::Engine> engine;
+};
+
+// The descriptors a worker is born with.
+struct Inheritance {
+  Descriptor manager, listening, journal;
+};
+
+// Every failure has been told to the manager and logged; then there is nothing to do but end.
+std::unique_ptr<Worker> start_worker(Inheritance inheritance, uid_t uid_base);
+
+}  // namespace backend
