@@ -2,11 +2,13 @@
 // Domains: what the hypervisor knows about a domain and its first vCPU (libxenctrl). Works in dom0 only.
 #pragma once
 
-#include <xenctrl.h>
-
 #include <optional>
 
 #include "lib/xen/handle.h"
+
+extern "C" {  // the header does not say so itself
+#include <xenctrl.h>
+}
 
 namespace xen {
 

@@ -2,8 +2,6 @@
 // Store: a connection to XenStore. Every value read is untrusted text; numbers come back as Untrusted<T>.
 #pragma once
 
-#include <xenstore.h>
-
 #include <charconv>
 #include <concepts>
 #include <memory>
@@ -14,6 +12,10 @@
 
 #include "lib/base/foreign_bytes.h"
 #include "lib/xen/handle.h"
+
+extern "C" {  // the header does not say so itself
+#include <xenstore.h>
+}
 
 namespace xen {
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "backend/control/server.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "backend/control/commands.h"
+
+namespace backend {
+
+namespace {
+constexpr size_t kLongestLine = 64 * 1024;
+constexpr size_t kMostClients = 16;
+}  // namespace
+
+xen::Result<> ControlServer::listen(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return xen::SysError{ENAMETOOLONG, "make the control socket"};
+  memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  ::unlink(path.c_str());
+  listening_ = vault::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+  if (!listening_ || ::bind(listening_.get(), generic, sizeof(address)) != 0 || ::chmod(path.c_str(), 0600) != 0 ||
+      ::listen(listening_.get(), 8) != 0) {
+    return xen::failed("make the control socket");
+  }
+  loop_.add(listening_.get(), [this] { on_connection(); });
+  return {};
+}
+
+void ControlServer::on_connection() {
+  vault::Fd fd(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!fd || clients_.size() >= kMostClients) return;
+  ucred who{};
+  socklen_t size = sizeof(who);
+  bool known = ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0;
+  bool allowed = known && (who.uid == 0 || who.uid == ::geteuid());
+  // A client that does not take its answer is dropped instead of holding up everybody.
+  timeval patience{.tv_sec = 1, .tv_usec = 0};
+  if (!allowed || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) return;
+  int number = fd.get();
+  clients_[number] = {std::move(fd), {}};
+  loop_.add(number, [this, number] { on_request(number); });
+}
+
+void ControlServer::close(int fd) {
+  loop_.remove(fd);
+  clients_.erase(fd);
+}
+
+void ControlServer::on_request(int fd) {
+  auto at = clients_.find(fd);
+  if (at == clients_.end()) return;
+  std::array<char, 4096> chunk{};
+  ssize_t n = ::recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) return close(fd);
+  std::string& pending = at->second.pending;
+  pending.append(chunk.data(), static_cast<size_t>(n));
+  for (size_t end = pending.find('\n'); end != std::string::npos; end = pending.find('\n')) {
+    std::string reply = answer(manager_, std::string_view(pending).substr(0, end)) + "\n";
+    pending.erase(0, end + 1);
+    if (::send(fd, reply.data(), reply.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(reply.size())) return close(fd);
+  }
+  if (pending.size() > kLongestLine) close(fd);
+}
+
+}  // namespace backend

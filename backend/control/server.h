@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// ControlServer: the administrator's socket. One JSON object a line in, one out; only root may connect.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "backend/manager/loop.h"
+#include "backend/manager/manager.h"
+
+namespace backend {
+
+class ControlServer {
+ public:
+  // The socket's name in the runtime directory.
+  static constexpr const char* kSocketName = "control.sock";
+
+  ControlServer(Loop& loop, Manager& manager) : loop_(loop), manager_(manager) {}
+  xen::Result<> listen(const std::string& path);
+
+ private:
+  void on_connection();
+  void on_request(int fd);
+  void close(int fd);
+
+  Loop& loop_;
+  Manager& manager_;
+  vault::Fd listening_;
+  struct Client {
+    vault::Fd fd;
+    std::string pending;
+  };
+  std::map<int, Client> clients_;
+};
+
+}  // namespace backend

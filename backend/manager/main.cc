@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// vtpm-managerd: options, signals, the loop.
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "backend/control/server.h"
+#include "backend/manager/manager.h"
+#include "backend/vault/file.h"
+#include "lib/base/log.h"
+
+namespace {
+
+using base::Level;
+
+struct Options {
+  std::string state_dir = "/var/lib/vtpm";
+  std::string runtime_dir = "/run/vtpm";
+  std::string libexec;  // where vtpmd is; empty: beside this program
+  bool foreground = false;
+  int log_level = static_cast<int>(Level::Info);
+};
+
+int fail(const std::string& text) {
+  base::log(Level::Error, text);
+  return 1;
+}
+
+std::string own_directory() {
+  char path[PATH_MAX];
+  ssize_t n = ::readlink("/proc/self/exe", path, sizeof(path));
+  std::string text(path, n > 0 ? static_cast<size_t>(n) : 0);
+  return text.substr(0, text.rfind('/'));
+}
+
+// Makes it for root alone; false when somebody else could write there.
+bool private_directory(const std::string& path) {
+  struct stat about {};
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return false;
+  if (::lstat(path.c_str(), &about) != 0 || !S_ISDIR(about.st_mode) || about.st_uid != ::geteuid()) return false;
+  return (about.st_mode & 077) == 0 || ::chmod(path.c_str(), 0700) == 0;
+}
+
+// Tells the service manager, if there is one, that frontends are served from now on.
+void notify_ready() {
+  const char* name = ::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  size_t length = name == nullptr ? 0 : strlen(name);
+  if (length == 0 || length >= sizeof(address.sun_path)) return;
+  memcpy(address.sun_path, name, length);
+  if (address.sun_path[0] == '@') address.sun_path[0] = 0;
+  vault::Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+  auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  if (::sendto(fd.get(), "READY=1", 7, MSG_NOSIGNAL, generic, size) != 7) {
+    base::log(Level::Warning, "the service manager could not be told that we are ready");
+  }
+}
+
+// Ends the loop on SIGTERM and SIGINT; the workers go on.
+vault::Fd end_on_signals(backend::Loop& loop) {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  vault::Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  loop.add(fd.get(), [&loop] {
+    base::log(Level::Info, "ending; the workers go on");
+    loop.stop();
+  });
+  return fd;
+}
+
+int serve(const Options& options) {
+  if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
+    return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
+  }
+  std::string program = (options.libexec.empty() ? own_directory() : options.libexec) + "/vtpmd";
+  if (::access(program.c_str(), X_OK) != 0) return fail("there is no worker at " + program + ": see --libexec");
+  auto vault = vault::FileVault::open(options.state_dir);
+  if (!vault.ok()) return fail(vault.error().text);
+  auto store = xen::Store::open();
+  if (!store.ok()) return fail(store.error().text() + ": is this a Xen domain with xenstored running?");
+  auto domains = xen::Domains::open();
+  if (!domains.ok()) return fail(domains.error().text() + ": the manager needs to run in dom0");
+
+  backend::Loop loop;
+  vault::Fd signals = end_on_signals(loop);
+  backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(),
+                           backend::Spawner(options.runtime_dir + "/workers", program));
+  auto begun = manager.begin();
+  if (!begun.ok()) return fail(begun.error().text());
+  backend::ControlServer control(loop, manager);
+  auto listening = control.listen(options.runtime_dir + "/" + backend::ControlServer::kSocketName);
+  if (!listening.ok()) return fail(listening.error().text());
+  base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
+  notify_ready();
+  loop.run([&manager] { manager.settle(); });
+  return manager.broken() ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Gives every Xen guest with a vtpm device its own TPM 1.2.", "vtpm-managerd"};
+  app.set_config("--config", "", "read options from this file, one `name = value` a line");
+  app.add_option("--state-dir", options.state_dir, "where the sealed states are kept")->capture_default_str();
+  app.add_option("--runtime-dir", options.runtime_dir, "where sockets are made; on a file system that a boot empties")
+      ->capture_default_str();
+  app.add_option("--libexec", options.libexec, "the directory of vtpmd; by default the one this program is in");
+  app.add_flag("--foreground", options.foreground, "stay attached to the terminal");
+  app.add_option("--log-level", options.log_level, "3 errors, 4 warnings, 5 notices, 6 information, 7 everything")
+      ->check(CLI::Range(3, 7))
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  base::log_name("vtpm-managerd");
+  base::log_level(static_cast<Level>(options.log_level));
+  if (::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return 1;
+  if (!options.foreground && ::daemon(0, 1) != 0) return fail("cannot leave the terminal");
+  return serve(options);
+}
