@@ -8,6 +8,7 @@ namespace tpm {
 
 Chapter chapter_03();
 Chapter chapter_04();
+Chapter chapter_07();
 Chapter chapter_10();
 Chapter chapter_16();
 Chapter chapter_18();
