@@ -8,6 +8,8 @@ namespace tpm {
 
 Chapter chapter_03();
 Chapter chapter_04();
+Chapter chapter_05();
+Chapter chapter_06();
 Chapter chapter_07();
 Chapter chapter_10();
 Chapter chapter_16();
