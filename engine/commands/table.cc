@@ -15,8 +15,10 @@ std::span<const Chapter> all_chapters() {
       chapter_06(),
       chapter_07(),
       chapter_10(),
+      chapter_14(),
       chapter_16(),
       chapter_18(),
+      chapter_27_pubek(),
   };
   return kChapters;
 }
