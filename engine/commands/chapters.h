@@ -8,8 +8,13 @@ namespace tpm {
 
 Chapter chapter_03();
 Chapter chapter_04();
+Chapter chapter_05();
+Chapter chapter_06();
+Chapter chapter_07();
 Chapter chapter_10();
+Chapter chapter_14();
 Chapter chapter_16();
 Chapter chapter_18();
+Chapter chapter_27_pubek();
 
 }  // namespace tpm

@@ -11,9 +11,14 @@ std::span<const Chapter> all_chapters() {
   static const std::array kChapters = {
       chapter_03(),
       chapter_04(),
+      chapter_05(),
+      chapter_06(),
+      chapter_07(),
       chapter_10(),
+      chapter_14(),
       chapter_16(),
       chapter_18(),
+      chapter_27_pubek(),
   };
   return kChapters;
 }

@@ -93,8 +93,7 @@ void Tpm::init() {
 void Tpm::clear_owner() {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
-  sessions.edit().end_entity(EntityType::Owner);
-  sessions.edit().end_all_osap();
+  sessions.edit().end_all();
 
   Ownership& own = ownership.edit();
   own = Ownership{};
@@ -110,7 +109,12 @@ void Tpm::clear_owner() {
   f.allow_maintenance = false;
   f.disable_full_da_logic_info = false;
   f.read_srk_pub = false;
-  stclear.edit().owner_reference = kOwnerHandle;
+  f.ownership = true;
+  StClear& clear = stclear.edit();
+  clear.owner_reference = kOwnerHandle;
+  clear.disable_reset_lock = false;
+  random(clear.context_nonce_key);
+  stany.edit().context_nonce_session = nonce();
 }
 
 }  // namespace tpm

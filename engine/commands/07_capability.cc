@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+// Part 3, 7: capability commands. Areas and sub-capabilities are those of Part 2, 21 and 22.
+#include <algorithm>
+#include <optional>
+
+#include "engine/commands/chapters.h"
+#include "engine/commands/version.h"
+#include "engine/dispatch/execute.h"
+#include "engine/spec/ordinals.h"
+#include "engine/state/make_key.h"
+
+namespace tpm {
+
+namespace {
+
+// Part 2, 21.1.
+enum class Area : uint32_t {
+  Ordinal = 0x01,
+  Algorithm = 0x02,
+  ProtocolId = 0x03,
+  Flag = 0x04,
+  Property = 0x05,
+  Version = 0x06,
+  KeyHandle = 0x07,
+  CheckLoaded = 0x08,
+  SymMode = 0x09,
+  KeyStatus = 0x0c,
+  NvList = 0x0d,
+  Manufacturer = 0x10,
+  NvIndex = 0x11,
+  TransportAlgorithm = 0x12,
+  Handle = 0x14,
+  TransportScheme = 0x15,
+  AuthEncrypt = 0x17,
+  SelectSize = 0x18,
+  VersionVal = 0x1a,
+};
+enum class FlagSet : uint32_t { Permanent = 0x108, Volatile = 0x109 };
+
+// Part 2, 21.2.
+enum class Property : uint32_t {
+  Pcrs = 0x101,
+  Dirs = 0x102,
+  Manufacturer = 0x103,
+  Keys = 0x104,
+  MinCounter = 0x107,
+  AuthSessions = 0x10a,
+  TransportSessions = 0x10b,
+  Counters = 0x10c,
+  MaxAuthSessions = 0x10d,
+  MaxTransportSessions = 0x10e,
+  MaxCounters = 0x10f,
+  MaxKeys = 0x110,
+  Owner = 0x111,
+  Contexts = 0x112,
+  MaxContexts = 0x113,
+  FamilyRows = 0x114,
+  TisTimeout = 0x115,
+  StartupEffect = 0x116,
+  DelegateRows = 0x117,
+  MaxDaaSessions = 0x119,
+  DaaSessions = 0x11a,
+  Sessions = 0x11d,
+  MaxSessions = 0x11e,
+  CmkRestriction = 0x11f,
+  Duration = 0x120,
+  ActiveCounter = 0x122,
+  MaxNvAvailable = 0x123,
+  InputBuffer = 0x124,
+};
+
+// Microseconds: timeouts A to D are the TIS's; durations of small, medium and long commands leave room for a TPM that
+// shares its processor with others.
+constexpr std::array<uint32_t, 4> kTisTimeouts = {750'000, 2'000'000, 750'000, 750'000};
+constexpr std::array<uint32_t, 3> kDurations = {2'000'000, 20'000'000, 120'000'000};
+
+// TPM_STARTUP_EFFECTS (Part 2, 4.8): Startup(ST_STATE) starts authorization and transport sessions, hashes and saved
+// session contexts anew, but not keys.
+constexpr uint32_t kStartupEffects = 0x0f;
+
+struct TaggedPermanentFlags {
+  StructureTag tag = StructureTag::PermanentFlags;
+  PermanentFlags flags;
+};
+struct StClearFlags {
+  bool deactivated = false;
+  bool disable_force_clear = false;
+  bool physical_presence = false;
+  bool physical_presence_lock = false;
+  bool global_lock = false;
+};
+struct TaggedStClearFlags {
+  StructureTag tag = StructureTag::StClearFlags;
+  StClearFlags flags;
+};
+
+StClearFlags stclear_flags(const Tpm& tpm) {
+  const StClear& s = *tpm.stclear;
+  return {s.deactivated, s.disable_force_clear, s.physical_presence, s.physical_presence_lock, s.global_lock};
+}
+
+// Bit N is the Nth flag of the structure.
+template <class Flags>
+uint32_t bitmap(const Flags& flags) {
+  uint32_t bits = 0, at = 0;
+  std::apply([&](auto... flag) { ((bits |= uint32_t{flag} << at++), ...); }, wire::fields_of(flags));
+  return bits;
+}
+
+bool offers(uint32_t ordinal) { return find_command(ordinal) != nullptr; }
+
+// What carries a protocol is the command that opens or ends it.
+bool offers_protocol(ProtocolId id) {
+  switch (id) {
+    case ProtocolId::Oiap:
+      return offers(ordinal::OIAP);
+    case ProtocolId::Osap:
+    case ProtocolId::Adip:
+      return offers(ordinal::OSAP);
+    case ProtocolId::Adcp:
+      return offers(ordinal::ChangeAuth);
+    case ProtocolId::Owner:
+      return offers(ordinal::TakeOwnership);
+    case ProtocolId::Dsap:
+      return offers(ordinal::DSAP);
+    case ProtocolId::Transport:
+      return offers(ordinal::EstablishTransport);
+    default:
+      return false;
+  }
+}
+
+Result<Bytes> flag_answer(const Tpm& tpm, FlagSet set) {
+  switch (set) {
+    case FlagSet::Permanent:
+      return wire::encode(TaggedPermanentFlags{.flags = *tpm.flags});
+    case FlagSet::Volatile:
+      return wire::encode(TaggedStClearFlags{.flags = stclear_flags(tpm)});
+    default:
+      return Rc::BadMode;
+  }
+}
+
+Bytes number(size_t value) { return wire::encode(static_cast<uint32_t>(value)); }
+
+Result<Bytes> property_answer(const Tpm& tpm, Property property) {
+  switch (property) {
+    case Property::Pcrs:
+      return number(kPcrCount);
+    case Property::Manufacturer:
+      return wire::encode(version_info().vendor);
+    case Property::Keys:
+      return number(tpm.keys->free_slots());
+    case Property::MaxKeys:
+      return number(KeySlots::kSlots);
+    case Property::AuthSessions:
+    case Property::Sessions:
+      return number(tpm.sessions->free_slots());
+    case Property::MaxAuthSessions:
+    case Property::MaxSessions:
+      return number(Sessions::kSlots);
+    case Property::Owner:
+      return wire::encode(tpm.owned());
+    case Property::TisTimeout:
+      return wire::encode(kTisTimeouts);
+    case Property::Duration:
+      return wire::encode(kDurations);
+    case Property::StartupEffect:
+      return number(kStartupEffects);
+    case Property::InputBuffer:
+      return number(tpm.settings.buffer_bytes);
+    case Property::ActiveCounter:
+      return number(0xffffffff);  // none
+    // What this TPM has none of.
+    case Property::Dirs:
+    case Property::MinCounter:
+    case Property::TransportSessions:
+    case Property::MaxTransportSessions:
+    case Property::Counters:
+    case Property::MaxCounters:
+    case Property::Contexts:
+    case Property::MaxContexts:
+    case Property::FamilyRows:
+    case Property::DelegateRows:
+    case Property::DaaSessions:
+    case Property::MaxDaaSessions:
+    case Property::CmkRestriction:
+    case Property::MaxNvAvailable:
+      return number(0);
+    default:
+      return Rc::BadMode;
+  }
+}
+
+// TPM_KEY_HANDLE_LIST (Part 2, 4.11).
+Bytes handle_list(const std::vector<uint32_t>& handles) {
+  Bytes list;
+  wire::Writer w(list);
+  w.uint(static_cast<uint16_t>(handles.size()));
+  for (uint32_t handle : handles) w.uint(handle);
+  return list;
+}
+
+// The EK and the SRK are not among the keys.
+Result<Bytes> handles_answer(const Tpm& tpm, ResourceType type) {
+  std::vector<uint32_t> handles;
+  switch (type) {
+    case ResourceType::Key:
+      for (const KeySlots::Slot& slot : tpm.keys->all()) handles.push_back(slot.handle);
+      return handle_list(handles);
+    case ResourceType::Auth:
+      for (const Session& session : tpm.sessions->all()) {
+        if (session.handle != 0) handles.push_back(session.handle);
+      }
+      return handle_list(handles);
+    case ResourceType::Trans:
+    case ResourceType::Context:
+    case ResourceType::Counter:
+    case ResourceType::DaaTpm:
+      return handle_list({});
+    default:
+      return Rc::BadParameter;
+  }
+}
+
+// Whether a key of these parameters could be loaded now.
+Result<Bytes> loadable_answer(const Tpm& tpm, const KeyParms& parms) {
+  return wire::encode(check_rsa_parms(parms).ok() && tpm.keys->free_slots() > 0);
+}
+
+Result<Bytes> key_status_answer(const Tpm& tpm, uint32_t handle) {
+  const KeySlots::Slot* slot = tpm.keys->slot(handle);
+  TRY(require(slot != nullptr, Rc::InvalidKeyHandle));
+  return wire::encode(slot->owner_evict);
+}
+
+// TPM_SELECT_SIZE (Part 2, 21.5).
+struct SelectSize {
+  uint8_t major = 0;
+  uint8_t minor = 0;
+  uint16_t bytes = 0;
+};
+// Structures of version 1.1 know 16 PCRs.
+bool holds(const SelectSize& size) {
+  size_t most = size.major != 1 ? 0 : size.minor == 1 ? 2 : size.minor == 2 ? kPcrCount / 8 : 0;
+  return size.bytes != 0 && size.bytes <= most;
+}
+
+bool encrypts_transport(Algorithm algorithm) {
+  return offers(ordinal::EstablishTransport) && (algorithm == Algorithm::Mgf1 || algorithm == Algorithm::Aes128);
+}
+bool encrypts_transport(EncScheme scheme) {
+  return offers(ordinal::EstablishTransport) && (scheme == EncScheme::SymCtr || scheme == EncScheme::SymOfb);
+}
+bool encrypts_auth(Algorithm algorithm) { return algorithm == Algorithm::Xor || algorithm == Algorithm::Aes128; }
+
+template <class T>
+Result<T> sub_capability(const wire::SizedBytes& bytes) {
+  return bytes.as<T>(Rc::BadMode);
+}
+
+Result<Bytes> answer(const Tpm& tpm, Area area, const wire::SizedBytes& sub) {
+  switch (area) {
+    case Area::Ordinal:
+      return wire::encode(offers(TRY(sub_capability<uint32_t>(sub))));
+    case Area::Algorithm:
+      return wire::encode(TRY(sub_capability<Algorithm>(sub)) == Algorithm::Rsa);
+    case Area::ProtocolId:
+      return wire::encode(offers_protocol(TRY(sub_capability<ProtocolId>(sub))));
+    case Area::Flag:
+      return flag_answer(tpm, TRY(sub_capability<FlagSet>(sub)));
+    case Area::Property:
+      return property_answer(tpm, TRY(sub_capability<Property>(sub)));
+    case Area::Version:
+      return wire::encode(kVersion11);
+    case Area::KeyHandle:
+      return handles_answer(tpm, ResourceType::Key);
+    case Area::Handle:
+      return handles_answer(tpm, TRY(sub_capability<ResourceType>(sub)));
+    case Area::CheckLoaded:
+      return loadable_answer(tpm, TRY(sub.as<KeyParms>(Rc::BadParamSize)));
+    case Area::KeyStatus:
+      return key_status_answer(tpm, TRY(sub_capability<uint32_t>(sub)));
+    case Area::SymMode:  // no mode of a block cipher is for callers to choose
+      TRY(sub_capability<uint32_t>(sub));
+      return wire::encode(false);
+    case Area::NvList:
+    case Area::Manufacturer:
+      return Bytes{};
+    case Area::NvIndex:
+      TRY(sub_capability<uint32_t>(sub));
+      return Rc::BadIndex;
+    case Area::TransportAlgorithm:
+      return wire::encode(encrypts_transport(TRY(sub_capability<Algorithm>(sub))));
+    case Area::TransportScheme:
+      return wire::encode(encrypts_transport(TRY(sub_capability<EncScheme>(sub))));
+    case Area::AuthEncrypt:
+      return wire::encode(encrypts_auth(TRY(sub_capability<Algorithm>(sub))));
+    case Area::SelectSize:
+      return wire::encode(holds(TRY(sub.as<SelectSize>(Rc::BadParamSize))));
+    case Area::VersionVal:
+      return wire::encode(version_info());
+    default:
+      return Rc::BadMode;
+  }
+}
+
+// What a TPM in failure mode still tells.
+bool told_in_failure(Area area, const wire::SizedBytes& sub) {
+  if (area == Area::Version || area == Area::VersionVal || area == Area::Manufacturer) return true;
+  if (area != Area::Property) return false;
+  auto property = sub_capability<Property>(sub);
+  return property.ok() && (property.value() == Property::Manufacturer || property.value() == Property::Duration ||
+                           property.value() == Property::TisTimeout);
+}
+
+// ---- 7.1 TPM_GetCapability ----
+struct GetCapability {
+  struct In {
+    Area area{};
+    wire::SizedBytes sub_cap;
+  };
+  struct Out {
+    wire::SizedBytes response;
+  };
+  static Result<Out> run(Call& call, const In& in) {
+    bool told = !call.tpm.stany->failed || told_in_failure(in.area, in.sub_cap);  // 3
+    TRY(require(told, Rc::FailedSelfTest));
+    return Out{wire::SizedBytes(TRY(answer(call.tpm, in.area, in.sub_cap)))};  // 1-2
+  }
+};
+
+// Part 2, 22.
+enum class SetArea : uint32_t { PermanentFlags = 1, StClearFlags = 3, StAnyFlags = 5 };
+
+// Who may set a flag to what, and when.
+struct FlagRule {
+  uint32_t sub_cap;
+  bool PermanentFlags::*flag;
+  bool by_owner;
+  bool by_presence;
+  bool enabled;                   // refused while disabled
+  bool activated;                 // refused while deactivated
+  std::optional<bool> only = {};  // the one value it takes
+};
+
+// clang-format off
+constexpr std::array kFlagRules = {
+    //        sub-capability, flag                             owner  presence enabled activated only
+    FlagRule{1, &PermanentFlags::disable,                    true,  true,  false, false},
+    FlagRule{2, &PermanentFlags::ownership,                  false, true,  true,  true},
+    FlagRule{3, &PermanentFlags::deactivated,                false, true,  true,  false},
+    FlagRule{4, &PermanentFlags::read_pubek,                 true,  false, true,  true},
+    FlagRule{5, &PermanentFlags::disable_owner_clear,        true,  false, true,  true,  true},
+    FlagRule{6, &PermanentFlags::allow_maintenance,          true,  false, true,  true,  false},
+    FlagRule{17, &PermanentFlags::read_srk_pub,              true,  false, true,  true},
+    FlagRule{20, &PermanentFlags::disable_full_da_logic_info, true, false, false, false},
+};
+// clang-format on
+constexpr uint32_t kPermanentOwnership = 2;
+constexpr uint32_t kPermanentEstablished = 18;
+constexpr uint32_t kStClearDisableForceClear = 2;
+constexpr uint32_t kStAnyTosPresent = 4;
+
+Result<> check_operating(const Tpm& tpm, bool enabled, bool activated) {
+  if (enabled) TRY(require(!tpm.disabled(), Rc::Disabled));
+  if (activated) TRY(require(!tpm.deactivated(), Rc::Deactivated));
+  return {};
+}
+
+bool from_trusted_os(const Call& call) { return call.locality == 3 || call.locality == 4; }
+
+Result<> set_permanent_flag(Call& call, uint32_t sub_cap, bool value) {
+  Tpm& tpm = call.tpm;
+  if (sub_cap == kPermanentEstablished) {
+    TRY(require(from_trusted_os(call), Rc::BadLocality));
+    TRY(require(!value, Rc::BadParameter));
+    tpm.flags.edit().tpm_established = false;
+    return {};
+  }
+  auto rule = std::ranges::find(kFlagRules, sub_cap, &FlagRule::sub_cap);
+  TRY(require(rule != kFlagRules.end(), Rc::BadParameter));
+  if (sub_cap == kPermanentOwnership) TRY(require(!tpm.owned(), Rc::OwnerSet));
+  bool allowed = (rule->by_owner && call.has_auth(0)) || (rule->by_presence && tpm.physical_presence());
+  TRY(require(allowed, Rc::AuthFail));
+  TRY(require(!rule->only || *rule->only == value, Rc::BadParameter));
+  TRY(check_operating(tpm, rule->enabled, rule->activated));
+  tpm.flags.edit().*(rule->flag) = value;
+  return {};
+}
+
+Result<> set_stclear_flag(Call& call, uint32_t sub_cap, bool value) {
+  TRY(require(sub_cap == kStClearDisableForceClear, Rc::BadParameter));
+  TRY(check_operating(call.tpm, true, true));
+  TRY(require(value, Rc::BadParameter));
+  call.tpm.stclear.edit().disable_force_clear = true;
+  return {};
+}
+
+Result<> set_stany_flag(Call& call, uint32_t sub_cap, bool value) {
+  TRY(require(sub_cap == kStAnyTosPresent, Rc::BadParameter));
+  TRY(require(from_trusted_os(call), Rc::BadLocality));
+  TRY(check_operating(call.tpm, true, true));
+  TRY(require(!value, Rc::BadParameter));
+  call.tpm.stany.edit().tos_present = false;
+  return {};
+}
+
+// ---- 7.2 TPM_SetCapability ----
+struct SetCapability {
+  struct In {
+    SetArea area{};
+    wire::SizedBytes sub_cap;
+    wire::SizedBytes value;
+  };
+  using Out = Nothing;
+  static Result<Out> run(Call& call, const In& in) {  // 1: the session
+    auto sub_cap = TRY(in.sub_cap.as<uint32_t>(Rc::BadParameter));
+    auto value = TRY(in.value.as<bool>(Rc::BadParameter));
+    switch (in.area) {  // 2-3
+      case SetArea::PermanentFlags:
+        TRY(set_permanent_flag(call, sub_cap, value));
+        break;
+      case SetArea::StClearFlags:
+        TRY(set_stclear_flag(call, sub_cap, value));
+        break;
+      case SetArea::StAnyFlags:
+        TRY(set_stany_flag(call, sub_cap, value));
+        break;
+      default:
+        return Rc::BadParameter;  // 4
+    }
+    return Out{};
+  }
+};
+
+// ---- 7.3 TPM_GetCapabilityOwner ----
+struct GetCapabilityOwner {
+  using In = Nothing;
+  struct Out {
+    uint32_t version = 0;
+    uint32_t non_volatile_flags = 0;
+    uint32_t volatile_flags = 0;
+  };
+  static Result<Out> run(Call& call, const In&) {  // 1: the session
+    return Out{version_info().version,             // 4
+               bitmap(*call.tpm.flags),            // 2
+               bitmap(stclear_flags(call.tpm))};   // 3, 5
+  }
+};
+
+constexpr std::array kRows = {
+    before_selftest(row<GetCapability>(ordinal::GetCapability, "TPM_GetCapability", Needs{.no_lockout = true})),
+    row<SetCapability>(ordinal::SetCapability, "TPM_SetCapability", Needs::Started, optional(owner())),
+    row<GetCapabilityOwner>(ordinal::GetCapabilityOwner, "TPM_GetCapabilityOwner", Needs::Operational, owner()),
+};
+
+}  // namespace
+
+Chapter chapter_07() { return kRows; }
+
+}  // namespace tpm
