@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Part 3, 16: integrity collection and reporting.
 #include "engine/commands/chapters.h"
+#include "engine/commands/signing.h"
 #include "engine/commands/version.h"
 #include "engine/dispatch/execute.h"
 #include "engine/spec/ordinals.h"
@@ -46,16 +47,7 @@ struct PcrRead {
 // A signing key's scheme and usage as the quotes want them (16.3, actions 2-3; 16.5, actions 2-3).
 Result<> check_quoting(const Key& key) {
   TRY(require(key.blob.parms.sig_scheme == SigScheme::RsassaPkcs1v15Sha1, Rc::InappropriateSig));
-  KeyUsage usage = key.blob.usage;
-  return require(usage == KeyUsage::Signing || usage == KeyUsage::Identity || usage == KeyUsage::Legacy,
-                 Rc::InvalidKeyUsage);
-}
-
-template <class T>
-Result<wire::SizedBytes> signed_by(const Key& key, const T& info) {
-  auto signature = key.rsa->sign_sha1(crypto::sha1_of(info));
-  TRY(require(signature.has_value(), Rc::Fail));
-  return wire::SizedBytes(std::move(*signature));
+  return require(may_sign(key.blob.usage), Rc::InvalidKeyUsage);
 }
 
 // ---- 16.3 TPM_Quote ----
