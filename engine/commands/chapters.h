@@ -11,5 +11,6 @@ Chapter chapter_04();
 Chapter chapter_10();
 Chapter chapter_16();
 Chapter chapter_18();
+Chapter chapter_22();
 
 }  // namespace tpm

@@ -14,6 +14,7 @@ std::span<const Chapter> all_chapters() {
       chapter_10(),
       chapter_16(),
       chapter_18(),
+      chapter_22(),
   };
   return kChapters;
 }
