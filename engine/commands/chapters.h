@@ -12,5 +12,6 @@ Chapter chapter_10();
 Chapter chapter_16();
 Chapter chapter_18();
 Chapter chapter_22();
+Chapter chapter_23();
 
 }  // namespace tpm

@@ -15,6 +15,7 @@ std::span<const Chapter> all_chapters() {
       chapter_16(),
       chapter_18(),
       chapter_22(),
+      chapter_23(),
   };
   return kChapters;
 }
