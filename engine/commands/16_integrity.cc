@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Part 3, 16: integrity collection and reporting.
 #include "engine/commands/chapters.h"
+#include "engine/commands/extend.h"
 #include "engine/commands/signing.h"
 #include "engine/commands/version.h"
 #include "engine/dispatch/execute.h"
@@ -8,6 +9,15 @@
 #include "engine/spec/other_structures.h"
 
 namespace tpm {
+
+Result<Digest> extend_pcr(Call& call, uint32_t pcr, const Digest& event) {
+  TRY(require(pcr < kPcrCount, Rc::BadIndex));                                                 // 1
+  TRY(require(locality_in(pcr_attributes(pcr).extend_from, call.locality), Rc::BadLocality));  // 2-4
+  Pcrs& pcrs = call.tpm.pcrs.edit();
+  pcrs.extend(pcr, event);                                                                     // 5-7
+  if (call.tpm.disabled() || call.tpm.deactivated()) return Digest{};                          // 8
+  return pcrs.values[pcr];                                                                     // 9
+}
 
 namespace {
 
@@ -20,14 +30,7 @@ struct Extend {
   struct Out {
     Digest value{};
   };
-  static Result<Out> run(Call& call, const In& in) {
-    TRY(require(in.pcr < kPcrCount, Rc::BadIndex));                                                         // 1
-    TRY(require(locality_in(pcr_attributes(in.pcr).extend_from, call.locality), Rc::BadLocality));           // 2-4
-    Pcrs& pcrs = call.tpm.pcrs.edit();
-    pcrs.extend(in.pcr, in.event);                                                                          // 5-7
-    if (call.tpm.disabled() || call.tpm.deactivated()) return Out{};                                         // 8
-    return Out{pcrs.values[in.pcr]};                                                                        // 9
-  }
+  static Result<Out> run(Call& call, const In& in) { return Out{TRY(extend_pcr(call, in.pcr, in.event))}; }
 };
 
 // ---- 16.2 TPM_PCRRead ----

@@ -12,6 +12,7 @@ std::span<const Chapter> all_chapters() {
       chapter_03(),
       chapter_04(),
       chapter_10(),
+      chapter_13(),
       chapter_16(),
       chapter_18(),
       chapter_22(),
