@@ -14,5 +14,6 @@ Chapter chapter_16();
 Chapter chapter_18();
 Chapter chapter_22();
 Chapter chapter_23();
+Chapter chapter_27();
 
 }  // namespace tpm

@@ -17,6 +17,7 @@ std::span<const Chapter> all_chapters() {
       chapter_18(),
       chapter_22(),
       chapter_23(),
+      chapter_27(),
   };
   return kChapters;
 }
