@@ -10,6 +10,7 @@ Chapter chapter_03();
 Chapter chapter_04();
 Chapter chapter_10();
 Chapter chapter_13();
+Chapter chapter_15();
 Chapter chapter_16();
 Chapter chapter_18();
 Chapter chapter_22();

@@ -13,6 +13,7 @@ std::span<const Chapter> all_chapters() {
       chapter_04(),
       chapter_10(),
       chapter_13(),
+      chapter_15(),
       chapter_16(),
       chapter_18(),
       chapter_22(),
