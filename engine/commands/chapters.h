@@ -12,6 +12,7 @@ Chapter chapter_10();
 Chapter chapter_13();
 Chapter chapter_15();
 Chapter chapter_16();
+Chapter chapter_17();
 Chapter chapter_18();
 Chapter chapter_22();
 Chapter chapter_23();

@@ -15,6 +15,7 @@ std::span<const Chapter> all_chapters() {
       chapter_13(),
       chapter_15(),
       chapter_16(),
+      chapter_17(),
       chapter_18(),
       chapter_22(),
       chapter_23(),
