@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Part 3, 16: integrity collection and reporting.
 #include "engine/commands/chapters.h"
+#include "engine/commands/extend.h"
+#include "engine/commands/signing.h"
 #include "engine/commands/version.h"
 #include "engine/dispatch/execute.h"
 #include "engine/spec/ordinals.h"
 #include "engine/spec/other_structures.h"
 
 namespace tpm {
+
+Result<Digest> extend_pcr(Call& call, uint32_t pcr, const Digest& event) {
+  TRY(require(pcr < kPcrCount, Rc::BadIndex));                                                 // 1
+  TRY(require(locality_in(pcr_attributes(pcr).extend_from, call.locality), Rc::BadLocality));  // 2-4
+  Pcrs& pcrs = call.tpm.pcrs.edit();
+  pcrs.extend(pcr, event);                                                                     // 5-7
+  if (call.tpm.disabled() || call.tpm.deactivated()) return Digest{};                          // 8
+  return pcrs.values[pcr];                                                                     // 9
+}
 
 namespace {
 
@@ -19,14 +30,7 @@ struct Extend {
   struct Out {
     Digest value{};
   };
-  static Result<Out> run(Call& call, const In& in) {
-    TRY(require(in.pcr < kPcrCount, Rc::BadIndex));                                                         // 1
-    TRY(require(locality_in(pcr_attributes(in.pcr).extend_from, call.locality), Rc::BadLocality));           // 2-4
-    Pcrs& pcrs = call.tpm.pcrs.edit();
-    pcrs.extend(in.pcr, in.event);                                                                          // 5-7
-    if (call.tpm.disabled() || call.tpm.deactivated()) return Out{};                                         // 8
-    return Out{pcrs.values[in.pcr]};                                                                        // 9
-  }
+  static Result<Out> run(Call& call, const In& in) { return Out{TRY(extend_pcr(call, in.pcr, in.event))}; }
 };
 
 // ---- 16.2 TPM_PCRRead ----
@@ -46,16 +50,7 @@ struct PcrRead {
 // A signing key's scheme and usage as the quotes want them (16.3, actions 2-3; 16.5, actions 2-3).
 Result<> check_quoting(const Key& key) {
   TRY(require(key.blob.parms.sig_scheme == SigScheme::RsassaPkcs1v15Sha1, Rc::InappropriateSig));
-  KeyUsage usage = key.blob.usage;
-  return require(usage == KeyUsage::Signing || usage == KeyUsage::Identity || usage == KeyUsage::Legacy,
-                 Rc::InvalidKeyUsage);
-}
-
-template <class T>
-Result<wire::SizedBytes> signed_by(const Key& key, const T& info) {
-  auto signature = key.rsa->sign_sha1(crypto::sha1_of(info));
-  TRY(require(signature.has_value(), Rc::Fail));
-  return wire::SizedBytes(std::move(*signature));
+  return require(may_sign(key.blob.usage), Rc::InvalidKeyUsage);
 }
 
 // ---- 16.3 TPM_Quote ----

@@ -15,9 +15,15 @@ std::span<const Chapter> all_chapters() {
       chapter_06(),
       chapter_07(),
       chapter_10(),
+      chapter_13(),
       chapter_14(),
+      chapter_15(),
       chapter_16(),
+      chapter_17(),
       chapter_18(),
+      chapter_22(),
+      chapter_23(),
+      chapter_27(),
       chapter_27_pubek(),
   };
   return kChapters;

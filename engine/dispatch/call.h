@@ -41,6 +41,7 @@ class Auth {
   ProtocolId protocol() const { return protocol_; }
   EntityScheme scheme() const { return scheme_; }
   uint32_t handle() const { return handle_; }
+  const Nonce& nonce_odd() const { return nonce_odd_; }
   // The response is authorised with another secret than the request: the command changed it.
   void answer_with(const Secret& secret) { hmac_key_ = secret; }
 

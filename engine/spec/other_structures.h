@@ -54,6 +54,13 @@ struct CertifyInfo2 {
   wire::SizedBytes migration_authority;
 };
 
+// Whose secret, with tpmProof, approves the migration authority of a certified migratable key (Part 2, 12.7).
+struct CmkMigAuth {
+  StructureTag tag = StructureTag::CmkMigAuth;
+  Digest msa_digest{};
+  Digest pubkey_digest{};
+};
+
 struct CurrentTicks {
   StructureTag tag = StructureTag::CurrentTicks;
   uint64_t ticks = 0;

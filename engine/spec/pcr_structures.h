@@ -17,10 +17,10 @@ inline constexpr uint8_t kAllLocalities = 0x1f;
 class PcrSelection {
  public:
   PcrSelection() = default;
-  // As wide as this TPM has PCRs, nothing selected.
-  static PcrSelection none() {
+  // Nothing selected; as wide as this TPM has PCRs, or as told.
+  static PcrSelection none(uint16_t n_bytes = kPcrCount / 8) {
     PcrSelection s;
-    s.size_ = kPcrCount / 8;
+    s.size_ = n_bytes;
     return s;
   }
 
