@@ -54,7 +54,7 @@ struct CertifyInfo2 {
   wire::SizedBytes migration_authority;
 };
 
-// Whose secret, with tpmProof, approves the migration authority of a certified migratable key (Part 2, 12.7).
+// Whose secret, with tpmProof, approves the migration authority of a certified migratable key (Part 2, 5.19).
 struct CmkMigAuth {
   StructureTag tag = StructureTag::CmkMigAuth;
   Digest msa_digest{};
