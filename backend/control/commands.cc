@@ -85,6 +85,7 @@ json power_cycle(Manager& manager, const json& request) {
 
 json quarantine(Manager& manager, const json& request) {
   return with_uuid(request, [&](const vault::Uuid& uuid) {
+    if (request.value("lift", false)) return outcome(manager.lift_quarantine(uuid));
     return outcome(manager.quarantine(uuid, request.value("reason", std::string("by command"))));
   });
 }

@@ -115,17 +115,25 @@ constexpr std::array kCommands = {
     Command{"check-xenstore", kAbsent, false, nullptr, false},
 };
 
-json answer_to(const Command& command, const std::string& socket, const std::string& uuid) {
+struct Arguments {
+  std::string runtime = "/run/vtpm";
+  std::string uuid;
+  bool lift = false;
+  bool as_json = false;
+};
+
+json answer_to(const Command& command, const std::string& socket, const Arguments& given) {
   if (!command.present) return failure(std::string(command.name) + ": " + command.help);
   json request = {{"command", command.name}};
-  if (command.takes_uuid) request["uuid"] = uuid;
+  if (command.takes_uuid) request["uuid"] = given.uuid;
+  if (given.lift) request["lift"] = true;
   return ask(socket, request);
 }
 
-int run(const Command& command, const std::string& socket, const std::string& uuid, bool as_json) {
-  json answer = answer_to(command, socket, uuid);
+int run(const Command& command, const Arguments& given) {
+  json answer = answer_to(command, given.runtime + "/control.sock", given);
   bool ok = answer.value("ok", false);
-  if (as_json) {
+  if (given.as_json) {
     std::printf("%s\n", answer.dump(2).c_str());
   } else if (!ok) {
     std::fprintf(stderr, "vtpmctl: %s\n", answer.value("error", std::string("failed")).c_str());
@@ -141,22 +149,21 @@ int main(int argc, char** argv) {
   CLI::App app{"Administers the virtual TPMs of this host.", "vtpmctl"};
   app.require_subcommand(1);
   app.fallthrough();
-  std::string runtime = "/run/vtpm";
-  std::string uuid;
-  bool as_json = false;
-  app.add_option("--runtime-dir", runtime, "where the manager's control socket is")
+  Arguments given;
+  app.add_option("--runtime-dir", given.runtime, "where the manager's control socket is")
       ->envname("VTPM_RUNTIME_DIR")
       ->capture_default_str();
-  app.add_flag("--json", as_json, "print the answer as JSON");
+  app.add_flag("--json", given.as_json, "print the answer as JSON");
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(command.name, command.help);
-    if (command.takes_uuid) sub->add_option("uuid", uuid, "the instance")->required();
+    if (command.takes_uuid) sub->add_option("uuid", given.uuid, "the instance")->required();
+    if (std::string(command.name) == "quarantine") sub->add_flag("--lift", given.lift, "end the quarantine");
     if (!command.present) sub->allow_extras();
   }
   CLI11_PARSE(app, argc, argv);
   try {
     for (const Command& command : kCommands) {
-      if (app.got_subcommand(command.name)) return run(command, runtime + "/control.sock", uuid, as_json);
+      if (app.got_subcommand(command.name)) return run(command, given);
     }
   } catch (const json::exception&) {
     std::fprintf(stderr, "vtpmctl: the manager's answer is not understood: are both of one version?\n");

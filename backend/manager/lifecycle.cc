@@ -392,4 +392,13 @@ vault::Result<> Manager::quarantine(const vault::Uuid& uuid, const std::string& 
   return {};
 }
 
+vault::Result<> Manager::lift_quarantine(const vault::Uuid& uuid) {
+  TRY(vault_.quarantine(uuid, ""));
+  base::log(Level::Notice, "instance " + vault::text_of(uuid) + ": quarantine lifted by command");
+  for (auto& [id, device] : devices_) {
+    if (device.back && device.back->uuid == uuid) device.deaths.clear();
+  }
+  return {};
+}
+
 }  // namespace backend

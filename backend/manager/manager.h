@@ -30,6 +30,8 @@ class Manager {
   // Ends the power cycle of an instance that nobody serves; its snapshot, if any, is discarded.
   vault::Result<> power_cycle(const vault::Uuid& uuid);
   vault::Result<> quarantine(const vault::Uuid& uuid, const std::string& why);
+  // The administrator trusts the stored state again; whether it can be had is checked as always.
+  vault::Result<> lift_quarantine(const vault::Uuid& uuid);
 
  private:
   // manager.cc: what happened

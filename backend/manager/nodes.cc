@@ -141,8 +141,18 @@ void DeviceNodes::tell_error(const std::string& text) const {
   if (!written.ok()) base::log(base::Level::Warning, "device " + text_of(id_) + ": " + written.error().text());
 }
 
+// With the directories above it that hold nothing else, so that nothing of ours outlives the last device.
 void DeviceNodes::clear_error() const {
+  auto there = store_.exists(error_);
+  if (!there.ok() || !there.value()) return;
   auto removed = store_.remove(error_);
+  xen::Path above = error_;
+  for (int levels = 0; removed.ok() && levels < 3; levels++) {
+    above = above.parent();
+    auto children = store_.list(above);
+    if (!children.ok() || !children.value().empty()) break;
+    removed = store_.remove(above);
+  }
   if (!removed.ok()) base::log(base::Level::Warning, "device " + text_of(id_) + ": " + removed.error().text());
 }
 

@@ -23,8 +23,8 @@ constexpr Uuid kNobody{};
 Refusal broken(std::string text) { return {Refusal::Kind::Broken, std::move(text)}; }
 Refusal broken(const xen::SysError& error) { return broken("state directory: " + error.text()); }
 Refusal quarantined(std::string why) {
-  return {Refusal::Kind::Quarantined, std::move(why) + "; the stored state is kept: restore it from a backup, or remove " +
-                                          "the instance with `vtpmctl delete`"};
+  return {Refusal::Kind::Quarantined, std::move(why) + "; the stored state is kept: restore it from a backup, trust it " +
+                                          "again with `vtpmctl quarantine --lift`, or remove it with `vtpmctl delete`"};
 }
 // Reports what the operating system refused.
 template <class T>

@@ -103,6 +103,7 @@ class Vault {
   virtual Result<> set_power(const Uuid& uuid, const Power& power) = 0;
   // The guest let go in order: an older state than this one is a rollback from now on.
   virtual Result<> detached(const Uuid& uuid) = 0;
+  // An empty reason ends the quarantine.
   virtual Result<> quarantine(const Uuid& uuid, const std::string& why) = 0;
   // Every uuid that is not removed, quarantined ones too.
   virtual Result<std::vector<Entry>> list() = 0;

@@ -29,6 +29,7 @@ class Path {
 
   Path operator/(std::string_view part) const;
   Path operator/(unsigned part) const { return *this / std::to_string(part); }
+  Path parent() const { return Path(text_.substr(0, text_.rfind('/'))); }
   // The parts behind `parent`; nothing when this is not below it.
   std::optional<std::vector<std::string>> below(const Path& parent) const;
 
