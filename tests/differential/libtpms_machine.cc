@@ -77,12 +77,21 @@ void start() {
   must(TPMLIB_MainInit(), "init");
 }
 
+class Libtpms;
+Libtpms* g_running = nullptr;  // libtpms runs one TPM at a time
+
 class Libtpms : public Machine {
  public:
-  Libtpms() { start(); }
-  ~Libtpms() override { TPMLIB_Terminate(); }
+  Libtpms() { run(); }
+  explicit Libtpms(const Snapshot& snapshot) : parked_(snapshot) { run(); }
+  ~Libtpms() override {
+    if (g_running != this) return;
+    TPMLIB_Terminate();
+    g_running = nullptr;
+  }
 
   Bytes execute(const Bytes& command, uint8_t locality) override {
+    run();
     host().locality = locality;
     Bytes writable = command;
     unsigned char* response = nullptr;
@@ -95,16 +104,41 @@ class Libtpms : public Machine {
   }
 
   void power_cycle() override {
+    run();
     TPMLIB_Terminate();
     host().nvram.erase(TPM_VOLATILESTATE_NAME);
     start();
   }
 
-  Snapshot snapshot() override { return {state(TPMLIB_STATE_PERMANENT), state(TPMLIB_STATE_VOLATILE)}; }
-  size_t commits() override { return host().commits; }
-  void break_disk(bool broken) override { host().broken = broken; }
+  Snapshot snapshot() override {
+    run();
+    return {state(TPMLIB_STATE_PERMANENT), state(TPMLIB_STATE_VOLATILE)};
+  }
+  size_t commits() override {
+    run();
+    return host().commits;
+  }
+  void break_disk(bool broken) override {
+    run();
+    host().broken = broken;
+  }
 
  private:
+  void run() {
+    if (g_running == this) return;
+    if (g_running != nullptr) g_running->park();
+    host() = {.nvram = saved_};
+    if (!parked_.permanent.empty()) host().nvram[TPM_PERMANENT_ALL_NAME] = parked_.permanent;
+    if (!parked_.volatile_state.empty()) host().nvram[TPM_VOLATILESTATE_NAME] = parked_.volatile_state;
+    start();
+    g_running = this;
+  }
+  void park() {
+    parked_ = snapshot();
+    saved_ = host().nvram;
+    TPMLIB_Terminate();
+    g_running = nullptr;
+  }
   static Bytes state(TPMLIB_StateType type) {
     unsigned char* data = nullptr;
     uint32_t length = 0;
@@ -113,6 +147,9 @@ class Libtpms : public Machine {
     free(data);
     return bytes;
   }
+
+  Snapshot parked_;
+  std::map<std::string, Bytes> saved_;
 };
 
 }  // namespace
@@ -120,7 +157,6 @@ class Libtpms : public Machine {
 const char* name() { return "libtpms"; }
 
 std::unique_ptr<Machine> make(bool with_endorsement_key) {
-  host() = {};
   auto made = std::make_unique<Libtpms>();
   // libtpms ships a bare TPM, disabled and deactivated; a maker makes the key and enables and activates it.
   client::Tpm tpm([&](const Bytes& command, uint8_t locality) { return made->execute(command, locality); });
@@ -130,8 +166,6 @@ std::unique_ptr<Machine> make(bool with_endorsement_key) {
   tpm.run(0x6f);
   tpm.run(0x72, client::Out().u8(0));
   if (with_endorsement_key) {
-    client::Out params;
-    params.raw(client::fresh_nonce()).raw(client::storage_key().parms.encode());
     client::KeyParms parms{.enc_scheme = client::kEsOaep, .sig_scheme = client::kSsNone};
     tpm.run(0x78, client::Out().raw(client::fresh_nonce()).raw(parms.encode()));
   }
@@ -139,11 +173,6 @@ std::unique_ptr<Machine> make(bool with_endorsement_key) {
   return made;
 }
 
-std::unique_ptr<Machine> make(const Snapshot& snapshot) {
-  host() = {};
-  host().nvram[TPM_PERMANENT_ALL_NAME] = snapshot.permanent;
-  host().nvram[TPM_VOLATILESTATE_NAME] = snapshot.volatile_state;
-  return std::make_unique<Libtpms>();
-}
+std::unique_ptr<Machine> make(const Snapshot& snapshot) { return std::make_unique<Libtpms>(snapshot); }
 
 }  // namespace machine

@@ -33,7 +33,7 @@ class Machine {
 
 // Which implementation this program was linked with: "engine" or "libtpms".
 const char* name();
-// A fresh TPM as a maker ships it, powered on, before TPM_Startup. There is one machine at a time.
+// A fresh TPM as a maker ships it, powered on, before TPM_Startup.
 std::unique_ptr<Machine> make(bool with_endorsement_key = true);
 // The TPM that `snapshot` was taken of.
 std::unique_ptr<Machine> make(const Snapshot& snapshot);
