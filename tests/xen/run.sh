@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs one scenario on real Xen under QEMU: tests/xen/run.sh SCENARIO. Its report goes to standard output, its status is
 # ours. Environment:
-#   TIMEOUT   seconds until QEMU is killed (240)         TYPES       guest types, "pv pvh"
+#   TIMEOUT   seconds until QEMU is killed (600)         TYPES       guest types, "pv pvh"
 #   BIN       our programs for dom0 (build/bin)          XEN_CACHE   the rig's parts and logs (build/xen)
 #   QEMU_EXTRA  further QEMU options
 set -euo pipefail
@@ -26,7 +26,11 @@ start_qemu "$run"
 if [ "$scenario" = shell ]; then
   connect_terminal "$run"
 else
+  # Ends with the machine, and reads what is left first.
   tail -n +1 -s 0.3 --pid="$qemu_pid" -f "$run/dom0.log" | tr -d '\r' |
-    grep --line-buffered -E '^((not )?ok [0-9]|#|1\.\.[0-9])' || true
+    grep --line-buffered -E '^((not )?ok [0-9]|#|1\.\.[0-9])' &
+  report_pid=$!
+  await_report "$run"
+  wait "$report_pid" || true
 fi
 scenario_status "$run"

@@ -25,7 +25,7 @@ start_qemu() {
     input=$run/keyboard guest_line=stdio
   fi
   # shellcheck disable=SC2086
-  setpriv --pdeathsig KILL timeout -k 5 "${TIMEOUT:-240}" setpriv --pdeathsig KILL \
+  setpriv --pdeathsig KILL timeout -k 5 "${TIMEOUT:-600}" setpriv --pdeathsig KILL \
     qemu-system-x86_64 -machine q35 -cpu max,-smap -accel tcg,thread=multi -smp 2 -m "${MEMORY:-1280}" \
     -display none -monitor none -no-reboot -nic none ${QEMU_EXTRA-} \
     -serial "file:$run/dom0.log" -serial "$guest_line" \
@@ -51,18 +51,32 @@ connect_terminal() {
     # The end of the input is the end of the session: Ctrl-D on a line of its own.
     printf '\n\004'
   ) >&8 &
-  wait "$qemu_pid" || true
+  await_report "$run"
   [ -z "$terminal_settings" ] || stty "$terminal_settings" </dev/tty
+}
+
+# reported RUN: the status that dom0 has printed, if any. Dom0 repeats the line until the machine is ended.
+reported() { tr -d '\r' <"$1/dom0.log" | sed -n 's/^RIG-STATUS \(.*\)\.$/\1/p' | head -n 1; }
+
+# await_report RUN: ends the machine when the scenario's status is there; returns when the machine has ended.
+await_report() {
+  while kill -0 "$qemu_pid" 2>/dev/null; do
+    if [ -n "$(reported "$1")" ]; then
+      kill "$qemu_pid" 2>/dev/null || true
+      break
+    fi
+    sleep 0.3
+  done
+  wait "$qemu_pid" 2>/dev/null || true
 }
 
 # scenario_status RUN: exits with the scenario's status; 124 and the tail of the log if it never reported one.
 scenario_status() {
   local run=$1 status
-  wait "$qemu_pid" 2>/dev/null || true
-  status=$(tr -d '\r' <"$run/dom0.log" | sed -n 's/^RIG-STATUS //p' | tail -n 1)
+  status=$(reported "$run")
   case $status in
     '' | *[!0-9]*)
-      echo "rig: no status from the scenario ${status:+($status) }after at most ${TIMEOUT:-240} s; last lines of $run/dom0.log:" >&2
+      echo "rig: no status from the scenario ${status:+($status) }after at most ${TIMEOUT:-600} s; last lines of $run/dom0.log:" >&2
       tail -n 25 "$run/dom0.log" >&2
       exit 124
       ;;
