@@ -54,6 +54,7 @@ help:
 
 -include $(wildcard *.mk tests/*/*.mk backend/*/*.mk)
 
+.SECONDARY: build/.setup-build build/.setup-test
 # What a fresh Debian machine lacks; said and installed before anything is compiled.
 build/.setup-%: .ci/packages
 	$(Q).ci/setup $*

@@ -119,8 +119,11 @@ enum class Rc : uint32_t {
 template <class T = void>
 using Result = base::Result<T, Rc>;
 
-// A field that does not fit its bytes is a wrong parameter size wherever a command is decoded.
-constexpr Rc as_reason(wire::Malformed, std::type_identity<Rc>) { return Rc::BadParamSize; }
+// A field that does not fit its bytes is a wrong parameter size wherever a command is decoded; a boolean is 0 or 1 (Part
+// 2, 2.2.2).
+constexpr Rc as_reason(wire::Malformed why, std::type_identity<Rc>) {
+  return why.illegal ? Rc::BadParameter : Rc::BadParamSize;
+}
 
 inline Result<> require(bool holds, Rc otherwise) {
   if (!holds) return otherwise;

@@ -15,8 +15,11 @@
 
 namespace wire {
 
-// The bytes do not hold what was asked for: too short, or a length beyond their end.
-struct Malformed {};
+// The bytes do not hold what was asked for: too short, or a length beyond their end, or (illegal) a value that the type
+// does not have.
+struct Malformed {
+  bool illegal = false;
+};
 template <class T = void>
 using Result = base::Result<T, Malformed>;
 
@@ -108,7 +111,9 @@ Result<> read_into(Reader& r, T& to) {
   if constexpr (SelfReading<T>) {
     to = TRY(T::read_from(r));
   } else if constexpr (std::is_same_v<T, bool>) {
-    to = TRY(r.uint<uint8_t>()) != 0;
+    uint8_t byte = TRY(r.uint<uint8_t>());
+    if (byte > 1) return Malformed{.illegal = true};
+    to = byte == 1;
   } else if constexpr (std::is_enum_v<T>) {
     to = static_cast<T>(TRY(r.uint<std::underlying_type_t<T>>()));
   } else if constexpr (std::unsigned_integral<T>) {
