@@ -16,8 +16,12 @@ class Server {
   explicit Server(Worker& worker) : w_(worker), page_(worker.ring->page()) {}
 
   bool run() {
+    bool same_ring = w_.start == message::StartKind::Continuation || w_.start == message::StartKind::Lost;
+    // The command may have been executed by the worker that died, and half its response may be on the page.
+    if (same_ring) page_.answer_unread(kTpmFail);
+    // From here on the manager counts on our journal: no command may have been executed before.
     w_.host->say_ready();
-    look_first();
+    if (!same_ring) look();
     while (!stopped_) {
       // A frozen worker leaves events where they are: they count when it serves again.
       bool serving = !frozen_ && !broken_;
@@ -33,19 +37,6 @@ class Server {
   }
 
  private:
-  void look_first() {
-    switch (w_.start) {
-      case message::StartKind::PowerOn:
-      case message::StartKind::Reconnect:
-        look();
-        break;
-      case message::StartKind::Continuation:
-      case message::StartKind::Lost:
-        // The command may have been executed by the worker that died, and half its response may be on the page.
-        page_.answer_unread(kTpmFail);
-    }
-  }
-
   void on_event() {
     auto taken = w_.ring->channel().acknowledge();
     if (!taken.ok()) {
