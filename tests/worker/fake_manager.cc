@@ -49,20 +49,22 @@ int listen_at(const std::string& path) {
   return fd;
 }
 
-[[noreturn]] void become_worker(const int (&given)[3], const char* program, const char* preload) {
+[[noreturn]] void become_worker(const int (&given)[3], const char* program, const char* preload,
+                                const char* commit_patience) {
   constexpr int kAbove = 100;
   int high[3];
   for (int i = 0; i < 3; i++) high[i] = fcntl(given[i], F_DUPFD, kAbove);
   for (int i = 0; i < 3; i++) dup2(high[i], message::kManagerFd + i);
   close_range(message::kJournalFd + 1, ~0U, 0);
   if (preload != nullptr) setenv("LD_PRELOAD", preload, 1);
-  execl(program, "vtpmd", nullptr);
+  execl(program, "vtpmd", "--commit-patience", commit_patience, nullptr);
   _exit(127);
 }
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(std::string socket_path) : journal(new_journal()), socket_path_(std::move(socket_path)) {
+WorkerProcess::WorkerProcess(std::string socket_path, const char* commit_patience)
+    : journal(new_journal()), socket_path_(std::move(socket_path)) {
   int pair[2];
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
   manager_ = Descriptor(pair[0]);
@@ -72,7 +74,7 @@ WorkerProcess::WorkerProcess(std::string socket_path) : journal(new_journal()), 
   bool preloaded = std::filesystem::exists(preload);  // builds with a sanitizer link it
   const int given[3] = {theirs.get(), listening.get(), journal.get()};
   pid_ = fork();
-  if (pid_ == 0) become_worker(given, program.c_str(), preloaded ? preload.c_str() : nullptr);
+  if (pid_ == 0) become_worker(given, program.c_str(), preloaded ? preload.c_str() : nullptr, commit_patience);
 }
 
 WorkerProcess::~WorkerProcess() {

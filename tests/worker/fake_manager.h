@@ -13,12 +13,12 @@
 
 namespace worker_test {
 
-using backend::Descriptor;
+using Descriptor = vault::Fd;
 
 class WorkerProcess {
  public:
   // Starts vtpmd with a socket pair, a listening socket at `socket_path` and a new journal.
-  explicit WorkerProcess(std::string socket_path);
+  explicit WorkerProcess(std::string socket_path, const char* commit_patience = "30");
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();

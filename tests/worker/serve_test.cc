@@ -85,7 +85,7 @@ class Serve : public loopback::MachineTest {
   }
   std::unique_ptr<WorkerProcess> new_process() {
     as(loopback::kDom0);
-    return std::make_unique<WorkerProcess>(directory_ + "/worker");
+    return std::make_unique<WorkerProcess>(directory_ + "/worker", commit_patience_);
   }
   message::Start start_message(StartKind kind) const {
     message::Start start;
@@ -154,6 +154,7 @@ class Serve : public loopback::MachineTest {
   vault::InstanceKey key_;
   message::Uuid uuid_{};
   Stored stored_;
+  const char* commit_patience_ = "30";
   std::unique_ptr<frontend::Ring> ring_;
 };
 
@@ -212,7 +213,8 @@ TEST_F(Serve, AnswersBadHeadersAndGoesOn) {
     return response.ok() ? code_of(response.value()) : UINT32_MAX;
   };
   for (uint32_t length : {0u, 9u, 4089u, 0xffffffffu}) EXPECT_EQ(answer_to(length, 1, 0), 25u) << length;
-  for (uint8_t locality : {uint8_t{1}, uint8_t{4}, uint8_t{255}}) EXPECT_EQ(answer_to(14, 1, locality), kBadLocality) << int{locality};
+  for (uint8_t locality : {uint8_t{1}, uint8_t{4}, uint8_t{255}})
+    EXPECT_EQ(answer_to(14, 1, locality), kBadLocality) << int{locality};
   EXPECT_EQ(answer_to(14, 77, 0), 3u);
   EXPECT_EQ(result_of(command(0x7fff, {})), kBadOrdinal);
   EXPECT_EQ(pcr(1), Bytes(20, 0));
@@ -519,6 +521,51 @@ TEST_F(Commits, AnOpenCommitSurvivesAChangeOfManagers) {
   EXPECT_EQ(again->permanent, open_->permanent);
   store(*w, *again);
   EXPECT_EQ(code_of(wait_answer()), 0u);
+}
+
+class Halted : public Commits {
+ protected:
+  void SetUp() override {
+    Commits::SetUp();
+    commit_patience_ = "1";
+  }
+  // The manager is away for longer than the worker's patience, then another comes.
+  std::unique_ptr<WorkerProcess> with_new_manager() {
+    auto w = with_open_commit();
+    if (!open_) return w;
+    w->hang_up();
+    EXPECT_EQ(code_of(wait_answer()), kFail);
+    EXPECT_EQ(result_of(pcr_read(10)), kFail) << "executes nothing while it does not know its state";
+    EXPECT_TRUE(w->connect());
+    w->send(message::Adopt{});
+    auto hello = w->expect<message::Hello>();
+    EXPECT_TRUE(hello && hello->commit_open);
+    auto again = w->expect<message::Commit>();
+    EXPECT_TRUE(again && again->digest == open_->digest);
+    return w;
+  }
+};
+
+TEST_F(Halted, GoesOnWhenTheCommitWasNotStored) {
+  auto w = with_new_manager();
+  ASSERT_TRUE(open_);
+  w->send(message::Committed{open_->epoch, false});
+  w->send(message::Freeze{});
+  ASSERT_TRUE(w->expect<message::Snapshot>());
+  w->send(message::Thaw{});
+  EXPECT_EQ(result_of(pcr_read(10)), 0u);
+}
+
+TEST_F(Halted, EndsWhenTheCommitWasStored) {
+  auto w = with_new_manager();
+  ASSERT_TRUE(open_);
+  store(*w, *open_);
+  auto status = w->wait_end();
+  ASSERT_TRUE(status);
+  EXPECT_TRUE(WIFEXITED(*status) && WEXITSTATUS(*status) == 1);
+  Descriptor journal = std::move(w->journal);
+  w = started(StartKind::Continuation, journal.get());
+  EXPECT_EQ(pcr(10), Bytes(20, 0));
 }
 
 // ---- Starts that cannot be ----
