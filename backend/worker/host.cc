@@ -14,9 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How long a guest waits for a manager that is restarting before it gets an error.
-constexpr std::chrono::seconds kCommitPatience{30};
-
 std::array<uint8_t, 32> sha256(base::View bytes) {
   std::array<uint8_t, 32> digest{};
   unsigned n = 0;
@@ -31,8 +28,12 @@ int ms_until(Clock::time_point end) {
 
 }  // namespace
 
-Host::Host(Identity identity, uint64_t epoch, Link link, Journal journal)
-    : identity_(std::move(identity)), epoch_(epoch), link_(std::move(link)), journal_(std::move(journal)) {}
+Host::Host(Identity identity, uint64_t epoch, Link link, Journal journal, std::chrono::seconds patience)
+    : identity_(std::move(identity)),
+      epoch_(epoch),
+      link_(std::move(link)),
+      journal_(std::move(journal)),
+      patience_(patience) {}
 
 uint64_t Host::now_us() {
   return static_cast<uint64_t>(
@@ -49,7 +50,7 @@ bool Host::commit(base::View permanent) {
   outcome_.reset();
   link_.send(*open_commit_);
 
-  auto end = Clock::now() + kCommitPatience;
+  auto end = Clock::now() + patience_;
   while (!outcome_ && Clock::now() < end) {
     Link::Woken woken = link_.wait(-1, ms_until(end));
     handle(woken);

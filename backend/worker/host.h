@@ -3,6 +3,7 @@
 // page's CANCEL. It also keeps what must survive a change of managers: the commit whose outcome is unknown.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <optional>
 
@@ -23,7 +24,8 @@ class Host : public tpm::Platform {
     uint64_t power_cycle = 0;
     base::Secret<32> key;
   };
-  Host(Identity identity, uint64_t epoch, Link link, Journal journal);
+  // A commit that no manager has answered within `patience` fails.
+  Host(Identity identity, uint64_t epoch, Link link, Journal journal, std::chrono::seconds patience);
 
   void entropy(std::span<uint8_t> out) override { pool_.take(out); }
   uint64_t now_us() override;
@@ -64,6 +66,7 @@ class Host : public tpm::Platform {
   Link link_;
   Journal journal_;
   EntropyPool pool_;
+  std::chrono::seconds patience_;
   const TpmPage* in_flight_ = nullptr;
   std::optional<base::Bytes> open_commit_;  // the message, as it was sent
   std::optional<bool> outcome_;             // of the commit being waited for

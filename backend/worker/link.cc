@@ -26,12 +26,12 @@ msghdr header_of(iovec& part) {
   return header;
 }
 
-Descriptor descriptor_in(msghdr& header) {
+vault::Fd descriptor_in(msghdr& header) {
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int))) continue;
     int fd = -1;
     memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return Descriptor(fd);
+    return vault::Fd(fd);
   }
   return {};
 }
@@ -58,10 +58,6 @@ bool trustworthy(int fd, uid_t trusted) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 xen::Result<FirstMessage> receive_first(int fd) {
   FirstMessage first;
   first.bytes.resize(message::kMaxMessage);
@@ -82,7 +78,7 @@ xen::Result<FirstMessage> receive_first(int fd) {
   return first;
 }
 
-Link::Link(Descriptor manager, Descriptor listening, Descriptor journal, uid_t trusted)
+Link::Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted)
     : manager_(std::move(manager)), listening_(std::move(listening)), journal_(std::move(journal)), trusted_(trusted) {}
 
 Link::Woken Link::wait(int event_fd, int timeout_ms) {
@@ -127,7 +123,7 @@ bool Link::send(base::View datagram, int descriptor, int flags) {
   if (n >= 0) return true;
   if (errno == EAGAIN) return false;
   base::log(base::Level::Warning, xen::failed("send to manager").text());
-  manager_ = Descriptor();
+  manager_ = vault::Fd();
   return false;
 }
 
@@ -140,15 +136,15 @@ std::optional<Link::Order> Link::receive_order() {
       return std::nullopt;
     case Heard::End:
       base::log(base::Level::Warning, "the manager has gone; waiting for another");
-      manager_ = Descriptor();
+      manager_ = vault::Fd();
   }
   return std::nullopt;
 }
 
 void Link::accept_candidate() {
-  Descriptor candidate(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  vault::Fd candidate(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!candidate || !trustworthy(candidate.get(), trusted_)) return;
-  for (Descriptor& place : candidates_) {
+  for (vault::Fd& place : candidates_) {
     if (place) continue;
     place = std::move(candidate);
     return;
@@ -156,16 +152,16 @@ void Link::accept_candidate() {
 }
 
 // Whether the candidate has become the manager.
-bool Link::hear(Descriptor& candidate) {
+bool Link::hear(vault::Fd& candidate) {
   Order order;
   Heard heard = receive(candidate.get(), order);
   if (heard == Heard::Nothing) return false;
   auto adopt = message::decode<message::Adopt>(order.datagram());
   if (heard == Heard::Order && adopt.ok() && adopt.value().version == message::kVersion) {
-    manager_ = std::exchange(candidate, Descriptor());
+    manager_ = std::move(candidate);
     return true;
   }
-  candidate = Descriptor();
+  candidate = vault::Fd();
   return false;
 }
 

@@ -9,40 +9,23 @@
 #include <utility>
 
 #include "backend/manager/messages.h"
+#include "backend/vault/durable.h"
 #include "lib/base/bytes.h"
 #include "lib/xen/handle.h"
 
 namespace backend {
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& from) noexcept : fd_(std::exchange(from.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& from) noexcept {
-    std::swap(fd_, from.fd_);
-    return *this;
-  }
-  ~Descriptor();
-
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
-
 // The first datagram of a worker's life, and the descriptor that came with it, if any.
 struct FirstMessage {
   base::Bytes bytes;
-  Descriptor descriptor;
+  vault::Fd descriptor;
 };
 xen::Result<FirstMessage> receive_first(int fd);
 
 class Link {
  public:
   // Takes over the descriptors. Who connects to `listening` must be root or `trusted`.
-  Link(Descriptor manager, Descriptor listening, Descriptor journal, uid_t trusted);
+  Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted);
 
   struct Order {
     base::View datagram() const { return base::View(bytes).first(size); }
@@ -65,18 +48,18 @@ class Link {
   // For what may be lost: does not wait for room.
   void send_if_room(base::View datagram);
   // For one that talks nonsense.
-  void drop_manager() { manager_ = Descriptor(); }
+  void drop_manager() { manager_ = vault::Fd(); }
 
  private:
   bool send(base::View datagram, int descriptor, int flags);
   std::optional<Order> receive_order();
   void accept_candidate();
-  bool hear(Descriptor& candidate);
+  bool hear(vault::Fd& candidate);
 
   static constexpr size_t kMostCandidates = 4;
-  Descriptor manager_, listening_, journal_;
+  vault::Fd manager_, listening_, journal_;
   uid_t trusted_;
-  std::array<Descriptor, kMostCandidates> candidates_;
+  std::array<vault::Fd, kMostCandidates> candidates_;
 };
 
 }  // namespace backend

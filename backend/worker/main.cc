@@ -12,25 +12,34 @@
 
 namespace {
 
-// Users of this number and the domain's above it; a range that no convention gives to anybody.
-constexpr uid_t kUidBase = 1'900'000'000;
+template <class T>
+bool parse_number(std::string_view text, T highest, T& to) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), to);
+  return error == std::errc{} && end == text.data() + text.size() && to > 0 && to <= highest;
+}
 
-bool parse(int argc, char** argv, uid_t& uid_base) {
-  if (argc == 1) return true;
-  if (argc != 3 || std::string_view(argv[1]) != "--uid-base") return false;
-  std::string_view text(argv[2]);
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), uid_base);
+bool parse(int argc, char** argv, backend::Options& options) {
   constexpr uid_t kDomains = 0x7ff0;
-  return error == std::errc{} && end == text.data() + text.size() && uid_base > 0 && uid_base < UINT32_MAX - kDomains;
+  constexpr unsigned kDay = 86400;
+  for (int i = 1; i < argc; i += 2) {
+    std::string_view name(argv[i]), value(i + 1 < argc ? argv[i + 1] : "");
+    unsigned seconds = 0;
+    if (name == "--uid-base" && parse_number<uid_t>(value, UINT32_MAX - kDomains - 1, options.uid_base)) continue;
+    if (name != "--commit-patience" || !parse_number(value, kDay, seconds)) return false;
+    options.commit_patience = std::chrono::seconds(seconds);
+  }
+  return true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   base::log_name("vtpmd");
-  uid_t uid_base = kUidBase;
-  if (!parse(argc, argv, uid_base)) {
-    base::log(base::Level::Error, "usage: vtpmd [--uid-base N], with the descriptors that vtpm-managerd gives it");
+  backend::Options options;
+  if (!parse(argc, argv, options)) {
+    base::log(
+        base::Level::Error,
+        "usage: vtpmd [--uid-base N] [--commit-patience SECONDS], with the descriptors that vtpm-managerd gives it");
     return 2;
   }
   // A log whose reader has gone must not end a TPM.
@@ -38,11 +47,11 @@ int main(int argc, char** argv) {
   // No configuration file decides what this process computes with.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
 
-  backend::Inheritance inheritance{backend::Descriptor(message::kManagerFd), backend::Descriptor(message::kListenFd),
-                                   backend::Descriptor(message::kJournalFd)};
-  auto worker = backend::start_worker(std::move(inheritance), uid_base);
-  bool served = worker != nullptr && backend::serve(*worker);
-  worker.reset();
+  backend::Inheritance inheritance{vault::Fd(message::kManagerFd), vault::Fd(message::kListenFd),
+                                   vault::Fd(message::kJournalFd)};
+  auto live = backend::start_worker(std::move(inheritance), options);
+  bool served = live != nullptr && backend::serve(*live);
+  live.reset();
   // Past the filter nothing that libraries do at exit may be counted on.
   _exit(served ? 0 : 1);
 }

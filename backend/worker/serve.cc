@@ -13,18 +13,22 @@ constexpr uint64_t kStatisticsPeriodUs = 1'000'000;
 
 class Server {
  public:
-  explicit Server(Worker& worker) : w_(worker), page_(worker.ring->page()) {}
+  explicit Server(LiveTpm& tpm) : tpm_(tpm), page_(tpm.ring->page()) {}
 
   bool run() {
-    w_.host->say_ready();
-    look_first();
+    bool same_ring = tpm_.start == message::StartKind::Continuation || tpm_.start == message::StartKind::Lost;
+    // The command may have been executed by the worker that died, and half its response may be on the page.
+    if (same_ring) page_.answer_unread(kTpmFail);
+    // From here on the manager counts on our journal: no command may have been executed before.
+    tpm_.host->say_ready();
+    if (!same_ring) look();
     while (!stopped_) {
       // A frozen worker leaves events where they are: they count when it serves again.
       bool serving = !frozen_ && !broken_;
-      bool event = w_.host->wait(serving ? w_.ring->channel().fd() : -1);
+      bool event = tpm_.host->wait(serving ? tpm_.ring->channel().fd() : -1);
       if (event) on_event();
-      while (auto order = w_.host->next_order()) obey(*order);
-      if (w_.host->overtaken()) {
+      while (auto order = tpm_.host->next_order()) obey(*order);
+      if (tpm_.host->overtaken()) {
         base::log(base::Level::Warning, "a state that was given up has been stored: ends, for a worker that has it");
         return false;
       }
@@ -33,21 +37,8 @@ class Server {
   }
 
  private:
-  void look_first() {
-    switch (w_.start) {
-      case message::StartKind::PowerOn:
-      case message::StartKind::Reconnect:
-        look();
-        break;
-      case message::StartKind::Continuation:
-      case message::StartKind::Lost:
-        // The command may have been executed by the worker that died, and half its response may be on the page.
-        page_.answer_unread(kTpmFail);
-    }
-  }
-
   void on_event() {
-    auto taken = w_.ring->channel().acknowledge();
+    auto taken = tpm_.ring->channel().acknowledge();
     if (!taken.ok()) {
       base::log(base::Level::Error, taken.error().text());
       broken_ = true;
@@ -57,7 +48,7 @@ class Server {
   }
 
   void look() {
-    if (w_.host->halted()) return page_.answer_if_waiting(kTpmFail);
+    if (tpm_.host->halted()) return page_.answer_if_waiting(kTpmFail);
     auto request = page_.take();
     if (request.ok()) {
       execute(request.value());
@@ -67,16 +58,16 @@ class Server {
   }
 
   void execute(const Request& request) {
-    w_.host->begin_command(page_);
-    size_t length = w_.engine->execute(request.locality, request.command, page_.response_area());
-    w_.host->end_command();
+    tpm_.host->begin_command(page_);
+    size_t length = tpm_.engine->execute(request.locality, request.command, page_.response_area());
+    tpm_.host->end_command();
     page_.finish(length);
 
     statistics_.commands++;
-    statistics_.commits = w_.engine->commits();
-    if (uint64_t now = w_.host->now_us(); now - told_at_us_ >= kStatisticsPeriodUs) {
+    statistics_.commits = tpm_.engine->commits();
+    if (uint64_t now = tpm_.host->now_us(); now - told_at_us_ >= kStatisticsPeriodUs) {
       told_at_us_ = now;
-      w_.host->say_statistics(statistics_);
+      tpm_.host->say_statistics(statistics_);
     }
   }
 
@@ -84,14 +75,14 @@ class Server {
     switch (order) {
       case message::Kind::Freeze:
         set_frozen(true);
-        w_.host->say_snapshot(w_.engine->save_volatile());
+        tpm_.host->say_snapshot(tpm_.engine->save_volatile());
         break;
       case message::Kind::Thaw:
         set_frozen(false);
         look();
         break;
       case message::Kind::Stop:
-        w_.host->say_snapshot(w_.engine->save_volatile());
+        tpm_.host->say_snapshot(tpm_.engine->save_volatile());
         page_.leave_idle();
         stopped_ = true;
         break;
@@ -102,10 +93,10 @@ class Server {
 
   void set_frozen(bool frozen) {
     frozen_ = frozen;
-    w_.host->set_frozen(frozen);
+    tpm_.host->set_frozen(frozen);
   }
 
-  Worker& w_;
+  LiveTpm& tpm_;
   TpmPage& page_;
   message::Statistics statistics_;
   uint64_t told_at_us_ = 0;
@@ -116,6 +107,6 @@ class Server {
 
 }  // namespace
 
-bool serve(Worker& worker) { return Server(worker).run(); }
+bool serve(LiveTpm& tpm) { return Server(tpm).run(); }
 
 }  // namespace backend

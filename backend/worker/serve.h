@@ -7,6 +7,6 @@
 namespace backend {
 
 // Serves until told to stop. False: a fresh worker has to go on from the stored state.
-bool serve(Worker& worker);
+bool serve(LiveTpm& tpm);
 
 }  // namespace backend

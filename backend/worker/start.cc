@@ -94,20 +94,20 @@ Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& re
   return {};
 }
 
-Result<> confine(const Ring& ring, const Start& start, uid_t uid_base) {
+Result<> confine(const GuestRing& ring, const Start& start, uid_t uid_base) {
   Where host = TRY(otherwise(host_of_event_channel(ring.channel().fd()), Failure::CannotLockDown));
   // A user for each guest: workers cannot signal or trace one another.
   auto id = static_cast<uid_t>(uid_base + start.domain);
   return otherwise(lock_down({id, id, host}), Failure::CannotLockDown);
 }
 
-Result<> make_ready(Worker& worker, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
-  worker.engine = TRY(engine_with_permanent(start, *worker.host));
-  TRY(take_up_volatile(start, recovered, *worker.engine));
-  return confine(*worker.ring, start, uid_base);
+Result<> make_ready(LiveTpm& live, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
+  live.engine = TRY(engine_with_permanent(start, *live.host));
+  TRY(take_up_volatile(start, recovered, *live.engine));
+  return confine(*live.ring, start, uid_base);
 }
 
-std::unique_ptr<Worker> give_up(Descriptor& manager, Failure why) {
+std::unique_ptr<LiveTpm> give_up(vault::Fd& manager, Failure why) {
   base::Bytes datagram = message::encode(message::Failed{why});
   Link(std::move(manager), {}, {}, 0).send(datagram);
   return nullptr;
@@ -115,10 +115,10 @@ std::unique_ptr<Worker> give_up(Descriptor& manager, Failure why) {
 
 }  // namespace
 
-Ring::Ring(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities)
+GuestRing::GuestRing(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities)
     : mapping_(std::move(mapping)), channel_(std::move(channel)), page_(mapping_.bytes(), localities, *this) {}
 
-base::Result<std::unique_ptr<Ring>, Failure> Ring::join(const Start& start) {
+base::Result<std::unique_ptr<GuestRing>, Failure> GuestRing::join(const Start& start) {
   xen::DomId guest{start.domain};
   xen::Gnttab gnttab = TRY(otherwise(xen::Gnttab::open(), Failure::CannotMap));
   xen::GrantMapping mapping = TRY(
@@ -127,16 +127,16 @@ base::Result<std::unique_ptr<Ring>, Failure> Ring::join(const Start& start) {
   xen::EventChannel channel =
       TRY(otherwise(xen::EventChannel::bind(guest, xen::Port{start.port}), Failure::CannotBind));
   TRY(otherwise(channel.restrict_to(guest), Failure::CannotLockDown));
-  return std::unique_ptr<Ring>(new Ring(std::move(mapping), std::move(channel), start.localities));
+  return std::unique_ptr<GuestRing>(new GuestRing(std::move(mapping), std::move(channel), start.localities));
 }
 
-void Ring::ring() {
+void GuestRing::ring() {
   auto rung = channel_.notify();
   // A guest that has gone cannot be told; the manager will say so.
   if (!rung.ok()) base::log(base::Level::Debug, rung.error().text());
 }
 
-std::unique_ptr<Worker> start_worker(Inheritance inheritance, uid_t uid_base) {
+std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& options) {
   uid_t trusted = geteuid();
   auto first = receive_first(inheritance.manager.get());
   if (!first.ok()) {
@@ -154,18 +154,19 @@ std::unique_ptr<Worker> start_worker(Inheritance inheritance, uid_t uid_base) {
   }
   auto journal = Journal::create(inheritance.journal.get(), start.instance_key, start.uuid, start.power_cycle);
   if (!journal.ok()) return give_up(inheritance.manager, because(Failure::BadStart, journal.error().text()));
-  auto ring = Ring::join(start);
+  auto ring = GuestRing::join(start);
   if (!ring.ok()) return give_up(inheritance.manager, ring.error());
 
-  auto worker = std::make_unique<Worker>();
-  worker->start = start.kind;
-  worker->ring = std::move(ring).take();
+  auto live = std::make_unique<LiveTpm>();
+  live->start = start.kind;
+  live->ring = std::move(ring).take();
   Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
   Host::Identity identity{start.uuid, start.domain, start.device, start.power_cycle, start.instance_key};
-  worker->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take());
-  auto ready = make_ready(*worker, start, recovered, uid_base);
-  if (ready.ok()) return worker;
-  worker->host->say_failed(ready.error());
+  live->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take(),
+                                      options.commit_patience);
+  auto ready = make_ready(*live, start, recovered, options.uid_base);
+  if (ready.ok()) return live;
+  live->host->say_failed(ready.error());
   return nullptr;
 }
 

@@ -13,36 +13,44 @@
 namespace backend {
 
 // The guest's page and the event channel beside it.
-class Ring : public Doorbell {
+class GuestRing : public Doorbell {
  public:
   // Maps, binds, restricts the channel to the guest, and closes the grant device.
-  static base::Result<std::unique_ptr<Ring>, message::Failure> join(const message::Start& start);
+  static base::Result<std::unique_ptr<GuestRing>, message::Failure> join(const message::Start& start);
 
   void ring() override;
   TpmPage& page() { return page_; }
   const xen::EventChannel& channel() const { return channel_; }
 
  private:
-  Ring(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities);
+  GuestRing(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities);
 
   xen::GrantMapping mapping_;
   xen::EventChannel channel_;
   TpmPage page_;
 };
 
-struct Worker {
+// A TPM and all that serves it.
+struct LiveTpm {
   message::StartKind start;
-  std::unique_ptr<Ring> ring;
+  std::unique_ptr<GuestRing> ring;
   std::unique_ptr<Host> host;
   std::unique_ptr<tpm::Engine> engine;
 };
 
 // The descriptors a worker is born with.
 struct Inheritance {
-  Descriptor manager, listening, journal;
+  vault::Fd manager, listening, journal;
+};
+
+struct Options {
+  // The worker's user is this number and its domain's; by default in a range that no convention gives to anybody.
+  uid_t uid_base = 1'900'000'000;
+  // How long a guest waits for a manager that is restarting before its command fails.
+  std::chrono::seconds commit_patience{30};
 };
 
 // Every failure has been told to the manager and logged; then there is nothing to do but end.
-std::unique_ptr<Worker> start_worker(Inheritance inheritance, uid_t uid_base);
+std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& options);
 
 }  // namespace backend

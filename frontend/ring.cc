@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "frontend/ring.h"
+
+#include <poll.h>
+
+#include "lib/base/verify.h"
+
+namespace frontend {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr size_t kLengthAt = 0, kStateAt = 4, kLocalityAt = 5, kExtraPagesAt = 7, kPacketAt = 8;
+constexpr uint8_t kIdle = 0, kSubmit = 1, kFinish = 2, kCancel = 3;
+
+}  // namespace
+
+xen::Result<std::unique_ptr<Ring>> Ring::make(xen::DomId backend) {
+  // The page says IDLE when this process dies in the middle of a command.
+  xen::GrantShare share = TRY(xen::GrantShare::share(backend, kStateAt));
+  xen::EventChannel channel = TRY(xen::EventChannel::bind_unbound(backend));
+  return std::unique_ptr<Ring>(new Ring(std::move(share), std::move(channel)));
+}
+
+xen::Result<> Ring::submit(base::View command, uint8_t locality) {
+  if (command.size() > kPacketBytes) return xen::SysError{EMSGSIZE, "send command"};
+  if (progress() == Progress::Running) return xen::SysError{EBUSY, "send command"};
+  base::ForeignBytes page = share_.bytes();
+  VERIFY(page.store_bytes(kPacketAt, command));
+  VERIFY(page.store<uint32_t>(kLengthAt, static_cast<uint32_t>(command.size())));
+  VERIFY(page.store<uint8_t>(kLocalityAt, locality));
+  VERIFY(page.store<uint8_t>(kExtraPagesAt, 0));
+  VERIFY(page.store<uint8_t>(kStateAt, kSubmit));
+  return channel_.notify();
+}
+
+void Ring::cancel() {
+  VERIFY(share_.bytes().store<uint8_t>(kStateAt, kCancel));
+  notify();
+}
+
+Ring::Progress Ring::progress() const {
+  std::optional<uint8_t> state = share_.bytes().load<uint8_t>(kStateAt);
+  if (state == kIdle) return Progress::Cancelled;
+  return state == kFinish ? Progress::Answered : Progress::Running;
+}
+
+xen::Result<base::Bytes> Ring::response() const {
+  base::ForeignBytes page = share_.bytes();
+  base::Untrusted<uint32_t> untrusted_length(page.load<uint32_t>(kLengthAt).value_or(0));
+  std::optional<uint32_t> length = untrusted_length.at_most(kPacketBytes);
+  if (!length) return xen::SysError{EBADMSG, "take response"};
+  base::Bytes response(*length);
+  VERIFY(page.load_bytes(kPacketAt, response));
+  return response;
+}
+
+xen::Result<base::Bytes> Ring::transact(base::View command, uint8_t locality, milliseconds patience,
+                                        milliseconds grace) {
+  TRY(submit(command, locality));
+  bool ended = TRY(wait(patience));
+  if (!ended) {
+    cancel();
+    ended = TRY(wait(grace));
+  }
+  if (!ended) return xen::SysError{ETIMEDOUT, "wait for response"};
+  if (progress() == Progress::Cancelled) return xen::SysError{ECANCELED, "wait for response"};
+  return response();
+}
+
+xen::Result<bool> Ring::wait(milliseconds most) const {
+  Clock::time_point end = Clock::now() + most;
+  while (progress() == Progress::Running) {
+    auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    if (left.count() <= 0) return false;
+    pollfd set{fd(), POLLIN, 0};
+    int ready = poll(&set, 1, static_cast<int>(left.count()));
+    if (ready < 0 && errno != EINTR) return xen::failed("wait for response");
+    if (ready > 0) TRY(acknowledge());
+  }
+  return true;
+}
+
+}  // namespace frontend

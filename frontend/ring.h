@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Ring: the front half of the tpmif v2 page: shares it, sends one command at a time, waits for the answer.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "lib/base/bytes.h"
+#include "lib/xen/event_channel.h"
+#include "lib/xen/grant.h"
+
+namespace frontend {
+
+inline constexpr size_t kPacketBytes = xen::kPageBytes - 8;
+
+class Ring {
+ public:
+  // A page and an event channel that only `backend` can join; nobody has yet.
+  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend);
+
+  xen::GrantRef ref() const { return share_.ref(); }
+  xen::Port port() const { return channel_.port(); }
+  // Readable when the backend has notified.
+  int fd() const { return channel_.fd(); }
+
+  // Puts the command on the page. EMSGSIZE: it does not fit; EBUSY: the last one is not finished.
+  xen::Result<> submit(base::View command, uint8_t locality);
+  // Asks for an early end of the command in flight.
+  void cancel();
+  // Takes a notification that fd() has told.
+  xen::Result<> acknowledge() const { return channel_.acknowledge(); }
+
+  enum class Progress { Running, Answered, Cancelled };
+  Progress progress() const;
+  // After Answered. EBADMSG: the backend claims more than a page holds.
+  xen::Result<base::Bytes> response() const;
+
+  // submit(), then response(): after `patience` the command is cancelled, and given up `grace` later (ETIMEDOUT).
+  // ECANCELED: the backend ended it without an answer.
+  xen::Result<base::Bytes> transact(base::View command, uint8_t locality, std::chrono::milliseconds patience,
+                                    std::chrono::milliseconds grace = std::chrono::seconds(2));
+
+  // For those who test the other half with what is not a command.
+  base::ForeignBytes page() const { return share_.bytes(); }
+  void notify() const { static_cast<void>(channel_.notify()); }
+
+ private:
+  Ring(xen::GrantShare share, xen::EventChannel channel) : share_(std::move(share)), channel_(std::move(channel)) {}
+  // Whether the command ended in time.
+  xen::Result<bool> wait(std::chrono::milliseconds most) const;
+
+  xen::GrantShare share_;
+  xen::EventChannel channel_;
+};
+
+}  // namespace frontend
