@@ -171,7 +171,7 @@ void Manager::kill_after(Device& device, milliseconds delay, const char* why, bo
 }
 
 void Manager::drain(Device& device) {
-  if (!device.worker || device.worker->told_to_stop) return;
+  if (!device.worker || device.worker->told_to_stop || device.worker->gave_up) return;
   device.worker->told_to_stop = true;
   tell(device, "stop", device.worker->process.channel.send(message::Stop{}));
   kill_after(device, kStopTime, "did not stop in time", false);
