@@ -252,7 +252,12 @@ Machine::Served Machine::restrict(Client& client, const Request& request) {
 Machine::Served Machine::list_domains(const Request& request) {
   Answer answer;
   for (const auto& [id, domain] : domains_) {
-    if (raw(id) >= request.a && answer.domains.size() < kListed) answer.domains.push_back(domain.record);
+    if (raw(id) < request.a || answer.domains.size() >= kListed) continue;
+    DomainRecord record = domain.record;
+    auto living =
+        std::count_if(domain.members.begin(), domain.members.end(), [](const Member& m) { return !ended(m.pidfd); });
+    record.members = static_cast<uint8_t>(std::min<std::ptrdiff_t>(living, UINT8_MAX));
+    answer.domains.push_back(record);
   }
   return answer;
 }
@@ -301,6 +306,9 @@ Machine::Served Machine::manage_domain(const Request& request) {
     case Op::ResumeDomain:
       domain.record.shut_down = 0;
       if (!domain.record.paused) signal_members(domain, SIGCONT);
+      break;
+    case Op::EndMembers:
+      signal_members(domain, SIGTERM);
       break;
     case Op::DestroyDomain:
       destroy(domain);

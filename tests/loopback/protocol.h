@@ -27,7 +27,8 @@ enum class Op : uint32_t {
   ShutDownDomain,  // domain, a = reason
   ResumeDomain,
   DestroyDomain,
-  Join,  // the caller and its descendants live in the domain of this socket, and die with it
+  EndMembers,  // asks the processes of the domain to end, as a guest does that shuts down
+  Join,        // the caller and its descendants live in the domain of this socket, and die with it
 };
 
 struct Request {
@@ -52,7 +53,9 @@ struct Reply {
 
 struct DomainRecord {
   uint32_t domain;
-  uint8_t pvh, restored, paused, shut_down, shutdown_reason, dying, reserved[2];
+  uint8_t pvh, restored, paused, shut_down, shutdown_reason, dying;
+  uint8_t members;  // processes that joined and have not ended; 255 for more
+  uint8_t reserved;
   uint8_t uuid[16];
 };
 

@@ -64,6 +64,17 @@ if [ -x "$ping" ]; then
   rm -f "$told"
 fi
 
+# A guest that is rebooted may close its devices; one that is destroyed may not.
+closed=$(mktemp)
+xen-loopback exec "$domain" -- sh -c 'trap "echo closed >'"$closed"'; exit 0" TERM; while :; do sleep 0.05; done' &
+member=$!
+sleep 0.3
+domain=$(xen-loopback domain reboot "$domain")
+wait "$member"
+expect 'number after a reboot' "$domain" 2
+expect 'what a rebooted guest did' "$(cat "$closed")" closed
+rm -f "$closed"
+
 xen-loopback exec "$domain" -- sh -c 'sleep 100 & sleep 100' &
 member=$!
 sleep 0.2

@@ -7,14 +7,18 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 namespace loopback {
 namespace {
 
+using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 constexpr auto kDeviceTimeout = 10s;  // libxl's
 const std::string kInitialising = "1", kInitWait = "2", kClosing = "5", kClosed = "6";
+constexpr int kQuiesceTries = 500;
+constexpr auto kQuiescePause = 10ms;
 constexpr size_t kListed = 256;
 
 std::string text(DomId domain) { return std::to_string(raw(domain)); }
@@ -253,8 +257,23 @@ bool Toolstack::destroy(DomId domain) {
   return control(Op::DestroyDomain, domain) && clean;
 }
 
+// A guest that shuts down or reboots ends its processes first, so that its drivers can close their devices.
+void Toolstack::quiesce(DomId domain) {
+  if (!control(Op::EndMembers, domain)) return;
+  for (int tries = 0; tries < kQuiesceTries; tries++) {
+    std::vector<DomainRecord> all = domains();
+    bool living = std::any_of(all.begin(), all.end(),
+                              [&](const DomainRecord& r) { return r.domain == raw(domain) && r.members > 0; });
+    if (!living) return;
+    std::this_thread::sleep_for(kQuiescePause);
+  }
+  complain("its processes did not end when asked to", domain);
+}
+
 bool Toolstack::shut_down(DomId domain, Reason reason) {
-  return config_of(domain) && control(Op::ShutDownDomain, domain, static_cast<uint32_t>(reason)) && destroy(domain);
+  if (!config_of(domain)) return false;
+  if (reason == Reason::Poweroff || reason == Reason::Reboot) quiesce(domain);
+  return control(Op::ShutDownDomain, domain, static_cast<uint32_t>(reason)) && destroy(domain);
 }
 
 std::optional<DomId> Toolstack::reboot(DomId domain) {

@@ -69,6 +69,7 @@ class Toolstack {
   bool write_domain(DomId domain, const DomainConfig& config);
   bool add_device(DomId domain, unsigned device, const VtpmConfig& vtpm);
   bool write_device(DomId domain, unsigned device, const VtpmConfig& vtpm, xs_transaction_t within);
+  void quiesce(DomId domain);
   bool remove_device(DomId domain, unsigned device, bool forced);
 
   Connection hypervisor_;
