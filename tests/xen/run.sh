@@ -27,7 +27,7 @@ if [ "$scenario" = shell ]; then
   connect_terminal "$run"
 else
   # Ends with the machine, and reads what is left first.
-  tail -n +1 -s 0.3 --pid="$qemu_pid" -f "$run/dom0.log" | tr -d '\r' |
+  tail -n +1 -s 0.3 --pid="$qemu_pid" -f "$run/dom0.log" | sed -u 's/\r//' |
     grep --line-buffered -E '^((not )?ok [0-9]|#|1\.\.[0-9])' &
   report_pid=$!
   await_report "$run"

@@ -70,17 +70,31 @@ await_report() {
   wait "$qemu_pid" 2>/dev/null || true
 }
 
-# scenario_status RUN: exits with the scenario's status; 124 and the tail of the log if it never reported one.
+# last_lines RUN: the ends of both logs, for whoever sees only this output.
+last_lines() {
+  local log
+  for log in dom0 guest; do
+    [ -s "$1/$log.log" ] || continue
+    echo "rig: last lines of $1/$log.log:" >&2
+    tail -n 25 "$1/$log.log" | tr -d '\r' | sed 's/^/  /' >&2
+  done
+}
+
+# scenario_status RUN: exits with the scenario's status; 124 if it never reported one.
 scenario_status() {
   local run=$1 status
   status=$(reported "$run")
   case $status in
     '' | *[!0-9]*)
-      echo "rig: no status from the scenario ${status:+($status) }after at most ${TIMEOUT:-600} s; last lines of $run/dom0.log:" >&2
-      tail -n 25 "$run/dom0.log" >&2
+      last_lines "$run"
+      echo "rig: no status from $scenario ${status:+($status) }after $SECONDS s (TIMEOUT=${TIMEOUT:-600})" >&2
       exit 124
       ;;
   esac
-  [ "$status" = 0 ] || echo "rig: $scenario failed ($status); logs in $run" >&2
+  # A shell's status is its user's business.
+  if [ "$status" != 0 ] && [ "$scenario" != shell ]; then
+    last_lines "$run"
+    echo "rig: $scenario failed with status $status after $SECONDS s; logs in $run" >&2
+  fi
   exit "$status"
 }

@@ -32,21 +32,25 @@ CONFIG
 # guest_create NAME: `xl create`, then waits until the guest obeys.
 guest_create() {
   forward_console "$1"
+  rm -f "/run/guests/$1.domid"
   xl create -q "/run/guests/$1.cfg" || return
   guest_ready "$1"
 }
 
-guest_domid() { xl domid "$1" 2>/dev/null; }
-guest_exists() { guest_domid "$1" >/dev/null; }
-guest_gone() { ! guest_exists "$1"; }
+# guest_domid NAME: as guest_ready found it. `xl domid` takes a good part of a second under emulation.
+guest_domid() {
+  [ -s "/run/guests/$1.domid" ] && cat "/run/guests/$1.domid"
+}
+guest_gone() { ! xl domid "$1" >/dev/null 2>&1; }
 guest_data() { xenstore-read "/local/domain/$(guest_domid "$1")/data/$2" 2>/dev/null; }
 
 # guest_ready NAME [SECONDS]: waits until the guest's init has started. A PVH guest under software emulation sometimes
 # triple-faults before that; Xen calls it a reboot and xl starts it again under a new domid: up to three times is fine.
 guest_ready() {
-  ready_deadline=$(($(cut -d. -f1 /proc/uptime) + ${2:-90})) ready_faults=0 ready_domid=
+  clock
+  ready_deadline=$((now + ${2:-240})) ready_faults=0 ready_domid=
   while :; do
-    domid=$(guest_domid "$1")
+    domid=$(xl domid "$1" 2>/dev/null)
     if [ -n "$domid" ]; then
       if [ -n "$ready_domid" ] && [ "$domid" != "$ready_domid" ]; then
         ready_faults=$((ready_faults + 1))
@@ -54,57 +58,80 @@ guest_ready() {
         [ "$ready_faults" -le 3 ] || return 1
       fi
       ready_domid=$domid
-      xenstore-exists "/local/domain/$domid/data/ready" 2>/dev/null && return 0
+      if xenstore-exists "/local/domain/$domid/data/ready" 2>/dev/null; then
+        echo "$domid" >"/run/guests/$1.domid"
+        echo 0 >"/run/guests/$1.sequence"
+        return 0
+      fi
     fi
-    [ "$(cut -d. -f1 /proc/uptime)" -lt "$ready_deadline" ] || { echo "# $1 did not start"; return 1; }
-    sleep 0.2
+    clock
+    [ "$now" -lt "$ready_deadline" ] || { echo "# $1 did not start"; return 1; }
+    sleep 0.5
   done
 }
 
 # guest_tell NAME COMMAND: hands the guest a command and does not wait.
 guest_tell() {
-  sequence=$(($(cat "/run/guests/$1.sequence" 2>/dev/null || echo 0) + 1))
+  read -r sequence <"/run/guests/$1.sequence"
+  sequence=$((sequence + 1))
   echo "$sequence" >"/run/guests/$1.sequence"
   xenstore-write "/local/domain/$(guest_domid "$1")/data/command" "$sequence $(printf '%s\n' "$2" | base64 -w 0)"
 }
 
 # guest_run NAME COMMAND [SECONDS]: the command's output and status. 124: no answer in time; 125: no such guest.
+# A call costs half a dozen processes on each side: let one call do much.
 guest_run() {
   run_domid=$(guest_domid "$1") || return 125
   guest_tell "$1" "$2" || return 125
   run_home=/local/domain/$run_domid/data
-  run_deadline=$(($(cut -d. -f1 /proc/uptime) + ${3:-60}))
+  clock
+  run_deadline=$((now + ${3:-180}))
   while :; do
     result=$(xenstore-read "$run_home/result" 2>/dev/null)
     [ "${result%% *}" != "$sequence" ] || break
-    [ "$(cut -d. -f1 /proc/uptime)" -lt "$run_deadline" ] || { echo "no answer to: $2"; return 124; }
-    xenstore-exists "$run_home" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
-    sleep 0.05
+    clock
+    [ "$now" -lt "$run_deadline" ] || { echo "no answer to: $2"; return 124; }
+    [ -n "$result" ] || xenstore-exists "$run_home" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
+    sleep 0.2
   done
   # shellcheck disable=SC2086
   set -- $result
-  piece=0
-  while [ "$piece" -lt "$3" ]; do
-    xenstore-read "$run_home/output/$piece"
+  piece=0 run_status=$2 run_pieces=$3
+  set --
+  while [ "$piece" -lt "$run_pieces" ]; do
+    set -- "$@" "$run_home/output/$piece"
     piece=$((piece + 1))
-  done | base64 -d
-  return "$2"
+  done
+  [ "$#" = 0 ] || xenstore-read "$@" | base64 -d
+  return "$run_status"
 }
 
 # guest_reboot NAME: a reboot from inside; returns when the next incarnation obeys.
 guest_reboot() {
   reboot_from=$(guest_domid "$1")
   guest_tell "$1" 'reboot -f'
-  eventually 60 guest_is_not "$1" "$reboot_from" && guest_ready "$1"
+  eventually 120 guest_is_not "$1" "$reboot_from" && guest_ready "$1"
 }
 guest_is_not() {
-  domid=$(guest_domid "$1") && [ "$domid" != "$2" ]
+  domid=$(xl domid "$1" 2>/dev/null) && [ "$domid" != "$2" ]
 }
 
 # guest_destroy NAME
 guest_destroy() {
-  xl destroy "$1" && eventually 20 guest_gone "$1"
+  xl destroy "$1" && eventually 60 guest_gone "$1" && rm "/run/guests/$1.domid"
 }
+
+# observed COMMAND...: runs the command and keeps its output, to be taken apart by `seen`.
+observed() {
+  "$@" >/run/observed
+  observed_status=$?
+  awk '/^== / { close(file); file = "/run/seen." $2; printf "" >file; next } file { print >file }' /run/observed
+  return "$observed_status"
+}
+# seen NAME: what the last observation with a section of that name showed there.
+seen() { cat "/run/seen.$1"; }
+# forget: no observation may pass for a later one.
+forget() { rm -f /run/seen.* /run/observed; }
 
 # forward_console NAME: the guest's console, as it grows, to the second serial line.
 forward_console() {

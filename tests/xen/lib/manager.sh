@@ -15,24 +15,24 @@ manager_start() {
       sleep 0.5
     done
   ) >/dev/null 2>&1 &
-  eventually 20 manager_pid >/dev/null
+  eventually 60 manager_pid >/dev/null
 }
 
 manager_pid() { pidof vtpm-managerd; }
 worker_pids() { pidof vtpmd; }
 no_worker() { ! worker_pids >/dev/null; }
-one_worker() { [ "$(worker_pids | wc -w)" = 1 ]; }
+one_worker() { [ "$(worker_count)" = 1 ]; }
 
 # pid_changed LISTER OLD: the one process LISTER names is there and is not OLD.
 pid_changed() {
-  now=$("$1") && [ "$(echo "$now" | wc -w)" = 1 ] && [ "$now" != "$2" ]
+  pid=$("$1") && [ "$pid" != "$2" ] && [ "$pid" = "${pid% *}" ]
 }
+worker_count() { worker_pids | wc -w | tr -d ' '; }
 
 # gntdev_holders: the processes, other than xenstored and xenconsoled, that have another domain's page mapped.
 gntdev_holders() {
-  for maps in /proc/[0-9]*/maps; do
-    grep -q 'xen/gntdev' "$maps" 2>/dev/null || continue
-    name=$(cat "${maps%maps}comm")
+  for maps in $(grep -l xen/gntdev /proc/[0-9]*/maps 2>/dev/null); do
+    read -r name <"${maps%maps}comm" || continue
     case $name in
       xenstored | xenconsoled) ;;
       *) echo "$name" ;;

@@ -58,12 +58,20 @@ finish() {
   exit
 }
 
+# clock: sets `now` to the seconds since the machine's start, without a process.
+clock() {
+  read -r now _ </proc/uptime
+  now=${now%.*}
+}
+
 # eventually SECONDS COMMAND...: retries until the command succeeds.
 eventually() {
-  deadline=$(($(cut -d. -f1 /proc/uptime) + $1))
+  clock
+  deadline=$((now + $1))
   shift
   until "$@"; do
-    [ "$(cut -d. -f1 /proc/uptime)" -lt "$deadline" ] || return 1
-    sleep 0.2
+    clock
+    [ "$now" -lt "$deadline" ] || return 1
+    sleep 0.3
   done
 }

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+# What a guest with the stock driver has to see of its TPM, one function for each matter. `type` is the guest's type, `g` the
+# guest. Sourced.
+zero=0000000000000000000000000000000000000000
+measured=000102030405060708090a0b0c0d0e0f10111213
+uuid_pv=00000000-0000-4000-8000-000000000001
+uuid_pvh=00000000-0000-4000-8000-000000000002
+uuid_second=00000000-0000-4000-8000-0000000000ff
+
+hex() { tr -d ' \n' | tr A-F a-f; }
+
+# pcr INDEX: its value in hex, as the last observation of the PCRs had it.
+pcr() { seen pcrs | sed -n "s/^PCR-$1: //p" | hex; }
+pcr_lines() { grep -cE '^PCR-[0-9]{2}:( [0-9A-F]{2}){20} *$' /run/seen.pcrs; }
+
+# sha1_of_hex HEX...: computed here in dom0, by nothing of the TPM's.
+sha1_of_hex() { printf '%s' "$@" | xxd -r -p | sha1sum | cut -d' ' -f1; }
+
+# complaints: what the kernel said about the TPM that it would not say of a healthy one.
+complaints() {
+  seen dmesg | grep -v 'ima: No TPM chip found' | grep -iE 'error|fail|timed|time-?out|cancel|adjust|invalid|unable'
+}
+
+# expect_status NAME WANTED TEXT: the status `did` noted.
+expect_status() { equal "$type: $3" "$(seen "$1" | sed -n 's/^status //p')" "$2"; }
+
+create_checks() {
+  eval "uuid=\$uuid_$type"
+  guest_config g "$type" "vtpm = [\"backend=0,uuid=$uuid\"]"
+  check "$type: xl create" guest_create g
+}
+
+probe_checks() {
+  forget
+  check "$type: the guest answers" observed guest_run g observe
+  equal "$type: the kernel has no complaint" "$(complaints)" ""
+  equal "$type: the backend is connected" "$(backend_state g 0)" 4
+  equal "$type: one worker" "$(worker_count)" 1
+  equal "$type: the worker, and it alone, has a guest's page mapped" "$(gntdev_holders)" vtpmd
+  matches "$type: caps" "$(seen caps)" 'Manufacturer: 0x[0-9a-f]{8}|TCG version: 1\.2|Firmware version: [0-9]+\.[0-9]+'
+  matches "$type: timeouts" "$(seen timeouts)" '([1-9][0-9]* ){4}\[original\]'
+  matches "$type: durations" "$(seen durations)" '([1-9][0-9]* ){3}\[original\]'
+  equal "$type: pcrs are 24 lines" "$(pcr_lines)" 24
+  matches "$type: pubek is a 2048-bit modulus" "$(seen pubek | sed -n 's/^Modulus length: //p')" 256
+  equal "$type: enabled, active, not owned" "$(seen enabled) $(seen active) $(seen owned)" "1 1 0"
+}
+
+extend_checks() {
+  equal "$type: PCR 10 starts at zero" "$(pcr 10)" "$zero"
+  forget
+  check "$type: an extend is answered" observed guest_run g "section answer; extend 10 $measured; pcrs"
+  wanted=$(sha1_of_hex "$zero$measured")
+  equal "$type: the answer to an extend" "$(seen answer)" "00c40000001e00000000$wanted"
+  equal "$type: the extend seen in pcrs" "$(pcr 10)" "$wanted"
+}
+
+# quote_checks: OpenSSL in the guest has verified the signature; what was signed is checked here.
+quote_checks() {
+  expect_status verify 0 "OpenSSL verifies the quote's signature"
+  expect_status verify_forged 1 "and refuses a forged quote"
+  # Three bytes select among 24 PCRs, here 10 and 16.
+  composite=$(sha1_of_hex "000300040100000028$(pcr 10)$(pcr 16)")
+  equal "$type: what is quoted: version, QUOT, the PCRs, the nonce" "$(seen quote | tail -n 1)" \
+    "0101000051554f54${composite}00112233445566778899aabbccddeeff01234567"
+}
+
+tss_checks() {
+  forget
+  check "$type: tcsd serves" observed guest_run g "own_and_seal 10 $measured" 400
+  expect_status own 0 tpm_takeownership
+  expect_status seal 0 tpm_sealdata
+  expect_status unseal 0 tpm_unsealdata
+  expect_status same 0 "what is unsealed is what was sealed"
+  expect_status leaks 1 "the sealed file does not show the secret"
+  note "$(seen quote)"
+  quote_checks
+  expect_status unseal_changed 255 "tpm_unsealdata is refused after the PCR has changed"
+}
+
+# remember_pcrs: for `pcrs_stand`; they are no proof while PCR 10 is zero.
+remember_pcrs() {
+  forget
+  check "$type: $1" observed guest_run g pcrs
+  refuse "$type: PCR 10 is not zero" [ "$(pcr 10)" = "$zero" ]
+  seen pcrs >/run/pcrs.before
+}
+
+# pcrs_stand TEXT COMMAND: the guest's command works, and its PCRs are as they were.
+pcrs_stand() {
+  forget
+  check "$type: $1: the TPM answers" observed guest_run g "${2:-pcrs}"
+  check "$type: $1: the PCRs stand" cmp /run/pcrs.before /run/seen.pcrs
+}
+
+reload_checks() {
+  remember_pcrs "PCRs before the reload"
+  pcrs_stand "driver reloaded" reload_driver
+  expect_status rmmod 0 "the driver unloads"
+  equal "$type: no device while it is out" "$(seen between)" ""
+  expect_status insmod 0 "the driver loads again"
+}
+
+kill_checks() {
+  old=$(worker_pids)
+  check "$type: the worker is killed" kill -9 "$old"
+  check "$type: another worker takes its place" eventually 60 pid_changed worker_pids "$old"
+  pcrs_stand "worker killed"
+  old=$(manager_pid)
+  check "$type: the manager is killed" kill -9 "$old"
+  check "$type: another manager takes its place" eventually 60 pid_changed manager_pid "$old"
+  pcrs_stand "manager killed"
+  # The new manager must know the worker that it did not start.
+  old=$(worker_pids)
+  check "$type: the worker is killed under the new manager" kill -9 "$old"
+  check "$type: the new manager replaces it" eventually 60 pid_changed worker_pids "$old"
+  pcrs_stand "worker killed under the new manager"
+}
+
+listed() { xl vtpm-list g | awk '$3 ~ /-/ { print $1, $3 }'; }
+workers_are() { [ "$(worker_count)" = "$1" ]; }
+
+attach_checks() {
+  equal "$type: xl vtpm-list shows one" "$(listed)" "0 $uuid"
+  check "$type: xl vtpm-attach" xl vtpm-attach g uuid=$uuid_second backend=0
+  check "$type: a second device appears" guest_run g 'device_appears /dev/tpm1'
+  equal "$type: xl vtpm-list shows both" "$(listed)" "0 $uuid
+1 $uuid_second"
+  check "$type: two workers" eventually 30 workers_are 2
+  forget
+  check "$type: the second has PCRs" observed guest_run g 'section pcrs; cat /sys/class/tpm/tpm1/pcrs'
+  equal "$type: its own" "$(pcr 10)" "$zero"
+  check "$type: xl vtpm-detach" xl vtpm-detach g $uuid_second
+  check "$type: the second device goes" guest_run g 'device_vanishes /dev/tpm1'
+  check "$type: one worker is left" eventually 30 workers_are 1
+  equal "$type: xl vtpm-list shows one again" "$(listed)" "0 $uuid"
+  pcrs_stand "second device detached"
+}
+
+reboot_checks() {
+  check "$type: the guest reboots" guest_reboot g
+  forget
+  check "$type: the guest answers after it" observed guest_run g observe
+  equal "$type: PCR 10 is zero again" "$(pcr 10)" "$zero"
+  equal "$type: the owner is still there" "$(seen owned)" 1
+  equal "$type: the kernel has no complaint after it" "$(complaints)" ""
+}
+
+destroy_checks() {
+  check "$type: our nodes are seen while the guest lives" [ -n "$(our_nodes)" ]
+  equal "$type: one mapping while the guest lives" "$(gntdev_holders)" vtpmd
+  check "$type: xl destroy" guest_destroy g
+  check "$type: no worker is left" eventually 60 no_worker
+  equal "$type: no page of a guest is mapped" "$(gntdev_holders)" ""
+  equal "$type: no node is left" "$(our_nodes)" ""
+}
