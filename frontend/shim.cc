@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "frontend/shim.h"
+
+#include <poll.h>
+
+#include "lib/base/log.h"
+
+namespace frontend {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* kFeature = "feature-protocol-v2";
+constexpr milliseconds kClosingTime{5000};
+
+}  // namespace
+
+Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, xen::DomId backend, xen::Watch watch)
+    : store_(std::move(store)),
+      front_(std::move(front)),
+      back_(std::move(back)),
+      backend_(backend),
+      watch_(std::move(watch)) {}
+
+xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device) {
+  auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
+  xen::Path front = xen::Path("device/vtpm") / device;
+  auto backend = TRY(store->read_number<uint16_t>(front / "backend-id")).at_most(UINT16_MAX);
+  auto back = xen::Path::parse(TRY(store->read(front / "backend")));
+  if (!backend || !back) return xen::SysError{EBADMSG, "read a device's nodes"};
+  xen::Watch watch = TRY(store->watch(*back / "state", "backend"));
+  return std::unique_ptr<Shim>(
+      new Shim(std::move(store), std::move(front), std::move(*back), xen::DomId{*backend}, std::move(watch)));
+}
+
+Shim::~Shim() { close(); }
+
+xen::Result<> Shim::connect(milliseconds most) {
+  close();
+  // A state that an earlier frontend left: the backend must have let go of that one's ring.
+  if (TRY(state_of(front_)) != State::Initialising) {
+    TRY(show(State::Closed));
+    auto let_go = [](State s) { return s == State::Closed || s == State::InitWait || s == State::Initialising; };
+    if (!let_go(TRY(wait_for(let_go, most)))) return xen::SysError{ETIMEDOUT, "wait for the backend to close"};
+    TRY(show(State::Initialising));
+  }
+  State before = TRY(state_of(back_));
+  TRY(offer());
+  // One that has closed an earlier ring sees the offer and comes back; one that closes now refuses.
+  if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, most));
+  auto decided = [](State s) { return s == State::Connected || s == State::Closing || s == State::Closed; };
+  State state = TRY(wait_for(decided, most));
+  auto version = state == State::Connected ? store_->read(back_ / kFeature) : xen::Result<std::string>(std::string());
+  if (version.ok() && version.value() == "1") {
+    auto shown = show(State::Connected);
+    if (shown.ok()) return {};
+  }
+  close();
+  if (!decided(state) || before == State::Closed) return xen::SysError{ETIMEDOUT, "wait for the backend"};
+  return xen::SysError{ECONNREFUSED, "connect to the backend"};
+}
+
+xen::Result<> Shim::offer() {
+  ring_ = TRY(Ring::make(backend_));
+  auto offered = store_->transact([this](xen::Transaction& t) -> xen::Result<> {
+    TRY(t.write(front_ / "ring-ref", std::to_string(static_cast<uint32_t>(ring_->ref()))));
+    TRY(t.write(front_ / "event-channel", std::to_string(static_cast<uint32_t>(ring_->port()))));
+    return t.write(front_ / kFeature, "1");
+  });
+  if (offered.ok()) offered = show(State::Initialised);
+  if (!offered.ok()) ring_.reset();
+  return offered;
+}
+
+xen::Result<base::Bytes> Shim::transact(base::View command, uint8_t locality, milliseconds patience) {
+  TRY(look());
+  if (!connected()) return xen::SysError{ENOTCONN, "send command"};
+  auto response = ring_->transact(command, locality, patience);
+  if (!response.ok()) {
+    // Ended because the backend has gone?
+    TRY(look());
+    if (!connected()) return xen::SysError{ENOTCONN, "wait for response"};
+  }
+  return response;
+}
+
+xen::Result<> Shim::cancel() {
+  if (!connected()) return xen::SysError{ENOTCONN, "cancel command"};
+  ring_->cancel();
+  return {};
+}
+
+xen::Result<> Shim::look() {
+  TRY(swallow_events());
+  if (!connected()) return {};
+  State state = TRY(state_of(back_));
+  bool alive = state == State::Connected || state == State::InitWait;
+  if (!alive) close();
+  return {};
+}
+
+void Shim::close() {
+  if (!connected()) return;
+  auto closed = show(State::Closing);
+  if (closed.ok()) {
+    auto waited = wait_for([](State s) { return s == State::Closing || s == State::Closed || s == State::Unknown; },
+                           kClosingTime);
+    if (!waited.ok()) base::log(base::Level::Warning, waited.error().text());
+    closed = show(State::Closed);
+  }
+  if (!closed.ok()) base::log(base::Level::Warning, closed.error().text());
+  // The page must not be ours again while somebody else still writes to it.
+  auto gone =
+      wait_for([](State s) { return s == State::Closed || s == State::Unknown || s == State::InitWait; }, kClosingTime);
+  if (!gone.ok()) base::log(base::Level::Warning, gone.error().text());
+  ring_.reset();
+}
+
+// Unknown: the node is gone, or is no state.
+xen::Result<Shim::State> Shim::state_of(const xen::Path& device) const {
+  auto number = store_->read_number<uint8_t>(device / "state");
+  if (!number.ok()) {
+    if (number.error().number == ENOENT || number.error().number == EBADMSG) return State::Unknown;
+    return number.error();
+  }
+  return static_cast<State>(number.value().at_most(static_cast<uint8_t>(State::Closed)).value_or(0));
+}
+
+xen::Result<> Shim::show(State state) const {
+  // The tool stack removes the nodes of a device it takes away; nobody shall find a new one.
+  TRY(store_->write_existing(front_ / "state", std::to_string(static_cast<unsigned>(state))));
+  return {};
+}
+
+// The backend's state as soon as it is wanted, or the one after that time.
+template <class F>
+xen::Result<Shim::State> Shim::wait_for(F wanted, milliseconds most) {
+  Clock::time_point end = Clock::now() + most;
+  for (;;) {
+    State state = TRY(state_of(back_));
+    auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    if (wanted(state) || left.count() <= 0) return state;
+    pollfd set{store_->fd(), POLLIN, 0};
+    if (poll(&set, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) return xen::failed("wait for XenStore");
+    TRY(swallow_events());
+  }
+}
+
+xen::Result<> Shim::swallow_events() const {
+  while (TRY(store_->next_event())) {
+  }
+  return {};
+}
+
+}  // namespace frontend

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// TPM commands as a stream of bytes: where to listen, and how commands are found in what arrives.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "lib/base/bytes.h"
+#include "lib/xen/handle.h"
+
+namespace frontend {
+
+// A descriptor that is closed with its owner.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& from) noexcept : fd_(std::exchange(from.fd_, -1)) {}
+  Fd& operator=(Fd&& from) noexcept {
+    std::swap(fd_, from.fd_);
+    return *this;
+  }
+  ~Fd();
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// A listening socket for "unix:PATH" or "tcp:HOST:PORT". EINVAL for anything else.
+xen::Result<Fd> listen_on(const std::string& address);
+
+// Puts commands together again, however the sender split them.
+class Reassembly {
+ public:
+  // What arrived.
+  void append(base::View bytes) { base::append(pending_, bytes); }
+  // The next whole command, taken out. Nothing: more bytes are needed.
+  std::optional<base::Bytes> next();
+  // The size in a header cannot be that of a command: where the next one begins is unknown for ever.
+  bool lost() const { return lost_; }
+
+ private:
+  base::Bytes pending_;
+  bool lost_ = false;
+};
+
+// The codes this program answers with itself.
+inline constexpr uint32_t kTpmFail = 9, kTpmBadParamSize = 25;
+// A response without parameters.
+base::Bytes error_response(uint32_t return_code);
+
+}  // namespace frontend
