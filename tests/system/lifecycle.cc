@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
+
 #include "tests/system/stack.h"
 
 namespace system_test {
@@ -85,6 +87,31 @@ TEST_F(Lifecycle, QuarantinesAnInstanceWhoseWorkerDiesAgainAndAgain) {
   EXPECT_TRUE(closed(domain));
   EXPECT_NE(node(error_path(domain)).value_or("").find("quarantined"), std::string::npos);
   EXPECT_EQ(stack_.worker_of(domain), 0);
+}
+
+TEST_F(Lifecycle, KillsAWorkerThatTalksNonsenseAndNoOther) {
+  // In place of every second worker something that is none, and says so on its channel.
+  std::string libexec = stack_.directory() + "/libexec", flag = stack_.directory() + "/flag";
+  run({"mkdir", libexec});
+  std::ofstream(libexec + "/vtpmd") << "#!/bin/sh\nif [ -e " << flag << " ]; then rm " << flag
+                                    << "; printf '\\377nonsense' >&3; exec sleep 60; fi\nexec "
+                                    << program("vtpmd") << "\n";
+  run({"chmod", "+x", libexec + "/vtpmd"});
+  stack_.start_manager(libexec);
+  unsigned neighbour = create_domain(fresh_uuid());
+  Frontend good(stack_, neighbour);
+  ASSERT_TRUE(good.connect());
+  Digest measured = measure(good);
+  pid_t worker = stack_.worker_of(neighbour);
+
+  std::ofstream(flag) << "now";
+  unsigned domain = create_domain(uuid_);
+  Frontend frontend(stack_, domain);
+  ASSERT_TRUE(frontend.connect());
+  EXPECT_EQ(pcr(frontend), Digest{}) << "a good worker took its place";
+  EXPECT_NE(stack_.log().find("malformed message"), std::string::npos);
+  EXPECT_EQ(stack_.worker_of(neighbour), worker);
+  EXPECT_EQ(pcr(good), measured);
 }
 
 TEST_F(Lifecycle, SurvivesAKilledManager) {

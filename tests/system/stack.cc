@@ -114,12 +114,13 @@ Stack::~Stack() {
   std::filesystem::remove_all(directory_);
 }
 
-void Stack::start_manager() {
+void Stack::start_manager(const std::string& libexec) {
   manager_.reset();
   std::filesystem::remove(directory_ + "/run/control.sock");
-  manager_.emplace(Words{program("vtpm-managerd"), "--foreground", "--log-level", "7", "--state-dir",
-                         directory_ + "/state", "--runtime-dir", directory_ + "/run"},
-                   directory_ + "/log");
+  Words words = {program("vtpm-managerd"), "--foreground",  "--log-level", "7", "--state-dir",
+                 directory_ + "/state",    "--runtime-dir", directory_ + "/run"};
+  if (!libexec.empty()) words.insert(words.end(), {"--libexec", libexec});
+  manager_.emplace(words, directory_ + "/log");
   eventually([this] { return std::filesystem::exists(directory_ + "/run/control.sock"); });
 }
 

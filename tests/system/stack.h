@@ -58,7 +58,8 @@ class Stack {
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
-  void start_manager();
+  // `libexec` is where the manager finds its worker; empty: where it always does.
+  void start_manager(const std::string& libexec = "");
   void kill_manager() { manager_->end(9); }
   bool manager_lives() const { return manager_ && manager_->lives(); }
   // What vtpmctl says, as JSON.
