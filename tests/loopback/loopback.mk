@@ -36,6 +36,7 @@ $(B)/test/loopback/ping: $(B)/obj/tests/loopback/ping/main.o
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lxengnttab -lxenevtchn -lseccomp
 
 .PHONY: check-loopback-stock
+check-loopback: check-loopback-stock
 check-loopback-stock: $(B)/bin/xen-loopback $(if $(SAN),,$(B)/test/loopback/ping)
 	$(call say,TEST)
 	$(Q)tests/loopback/stock_test.sh $(B)
