@@ -61,6 +61,11 @@ TEST_F(OptIn, OwnerSetDisableNeedsTheOwner) {
   EXPECT_FALSE(disabled(tpm));
 }
 
+TEST_F(OptIn, ABooleanIsZeroOrOne) {
+  // Part 2, 2.2.2: any other value of a TPM_BOOL is TPM_BAD_PARAMETER.
+  EXPECT_TRUE(refused(tpm.run_oiap({.ordinal = 0x6e, .params = Out().u8(2)}, kOwnerAuth), rc::BadParameter));
+}
+
 TEST_F(OptIn, PhysicalEnableAndDisableNeedPresence) {
   EXPECT_TRUE(refused(tpm.run(0x70), rc::BadPresence));
   w.presence();
