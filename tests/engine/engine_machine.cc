@@ -20,8 +20,9 @@ void must(bool it_works, const char* what) {
 }  // namespace
 
 void MemoryPlatform::entropy(std::span<uint8_t> out) {
+  static std::atomic<uint64_t> drawn = 0;
   for (size_t i = 0; i < out.size(); i += 20) {
-    client::Digest block = client::sha1(client::Out().raw(client::bytes_of("entropy")).u64(++drawn_));
+    client::Digest block = client::sha1(client::Out().raw(client::bytes_of("entropy")).u64(++drawn));
     std::copy_n(block.begin(), std::min<size_t>(block.size(), out.size() - i),
                 out.begin() + static_cast<std::ptrdiff_t>(i));
   }

@@ -11,7 +11,8 @@
 
 namespace machine {
 
-// Records what the engine commits and journals. Entropy is a counted hash, so that a run can be repeated.
+// Records what the engine commits and journals. Entropy is a hash of a count of
+// the whole process: a run can be repeated, and a TPM that is restored does not draw the same nonces again.
 class MemoryPlatform : public tpm::Platform {
  public:
   void entropy(std::span<uint8_t> out) override;
@@ -30,9 +31,6 @@ class MemoryPlatform : public tpm::Platform {
   uint64_t clock_us = 1'000'000;
   uint64_t tick_us = 1000;  // how far the clock goes each time it is asked
   std::map<uint16_t, base::Bytes> sections;
-
- private:
-  uint64_t drawn_ = 0;
 };
 
 class EngineMachine : public Machine {

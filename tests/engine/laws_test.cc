@@ -175,14 +175,15 @@ TEST_P(EveryCommand, ChangesNothingWhenItsStateCannotBeMadeDurable) {
   ASSERT_TRUE(ok(send(prepared)));
   bool commits_state = w.machine().commits() != commits;
   w.restore(point);
+  if (!commits_state) {
+    w.machine().break_disk(true);
+    EXPECT_TRUE(ok(send(prepared))) << "needs no disk";
+    return;
+  }
   Bytes before = w.fingerprint();
   machine::Snapshot state = w.machine().snapshot();
   w.machine().break_disk(true);
   Reply reply = send(prepared);
-  if (!commits_state) {
-    EXPECT_TRUE(ok(reply)) << "needs no disk";
-    return;
-  }
   if (libtpms()) GTEST_SKIP() << "libtpms goes into failure mode";
   EXPECT_NE(reply.code, rc::Ok);
   EXPECT_TRUE(reply.defect.empty()) << reply.defect;
