@@ -3,13 +3,13 @@
 XEN_TIMEOUT ?= 600
 XEN_TYPES ?= pv pvh
 xen_programs := $(filter %/vtpm-managerd %/vtpmd,$(PROGRAMS:%=$(B)/bin/%))
-xen_run = BIN=$(B)/bin TIMEOUT=$(XEN_TIMEOUT) tests/xen/run.sh
+xen_run = BIN=$(B)/bin tests/xen/run.sh
 
 .PHONY: check-xen run-xen
 # The rig installs the packages it runs with itself, and says so.
 check-xen: $(xen_programs)
 	$(call say,XEN)
-	$(Q)TYPES='$(XEN_TYPES)' $(xen_run) stock
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) TYPES='$(XEN_TYPES)' $(xen_run) stock
 
 run-xen: $(xen_programs)
 	$(Q)TYPES='$(firstword $(XEN_TYPES))' $(xen_run) shell
