@@ -139,7 +139,7 @@ attach_checks() {
 }
 
 reboot_checks() {
-  check "$type: the guest reboots" guest_reboot g
+  check "$type: the guest reboots" guest_reboot g || diagnose
   forget
   check "$type: the guest answers after it" observed guest_run g observe
   equal "$type: PCR 10 is zero again" "$(pcr 10)" "$zero"
