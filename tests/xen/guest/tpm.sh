@@ -21,10 +21,12 @@ device_vanishes() {
   done
 }
 
-# observe: all that sysfs shows, and what the kernel said.
+# observe: all that sysfs shows, and what the kernel said. An owned TPM gives its PUBEK to the owner alone.
 observe() {
   device_appears /dev/tpm0 || echo "no /dev/tpm0"
-  for name in caps timeouts durations pubek enabled active owned pcrs; do
+  pubek=pubek
+  [ "$(cat $sysfs/owned)" = 0 ] || pubek=
+  for name in caps timeouts durations $pubek enabled active owned pcrs; do
     section "$name"
     cat "$sysfs/$name"
   done
