@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Tests on real Xen under QEMU; Documentation/testing-xen.md. XEN_TIMEOUT bounds one boot of the machine.
-XEN_TIMEOUT ?= 600
+XEN_TIMEOUT ?= 900
 XEN_TYPES ?= pv pvh
 xen_programs := $(filter %/vtpm-managerd %/vtpmd,$(PROGRAMS:%=$(B)/bin/%))
 xen_run = BIN=$(B)/bin tests/xen/run.sh
