@@ -9,6 +9,9 @@ xen_run = BIN=$(B)/bin tests/xen/run.sh
 # The rig installs the packages it runs with itself, and says so.
 check-xen: $(xen_programs)
 	$(call say,XEN)
+	$(Q)tests/xen/build.sh
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) refused >/dev/null 2>&1; status=$$?; [ $$status = 7 ] || \
+	  { echo "rig: the status of the scenario refused came through as $$status, not 7" >&2; exit 1; }
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) TYPES='$(XEN_TYPES)' $(xen_run) stock
 
 run-xen: $(xen_programs)
