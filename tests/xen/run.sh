@@ -18,10 +18,14 @@ cache=$(cd "${XEN_CACHE:-$here/../../build/xen}" && pwd)
 run=$cache/runs/$scenario
 rm -rf "$run"
 mkdir -p "$run"
+console=terminal
+[ -t 0 ] || console=pipe
+# Somebody at a terminal may stay as long as they like.
+[ "$scenario $console" != "shell terminal" ] || TIMEOUT=${TIMEOUT:-0}
 . "$here/host/overlay.sh"
 . "$here/host/qemu.sh"
 
-build_overlay "$bin" "$run" "SCENARIO=$scenario" "TYPES='${TYPES:-pv pvh}'"
+build_overlay "$bin" "$run" "SCENARIO=$scenario" "CONSOLE=$console" "TYPES='${TYPES:-pv pvh}'"
 start_qemu "$run"
 if [ "$scenario" = shell ]; then
   connect_terminal "$run"

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: MIT
-# A login shell on the console, with tcsd running; its exit status goes to dom0. Sourced by init.
+# A shell on the console, with tcsd running; its exit status goes to dom0. Sourced by init. What comes from a pipe (rig.pipe) is
+# not echoed, and no prompt stands between the answers.
 waited=0
-until [ -e /dev/tpm0 ] || [ "$waited" -ge 100 ]; do
+until [ -e /dev/tpm0 ] || [ "$waited" -ge 600 ]; do
   sleep 0.1
   waited=$((waited + 1))
 done
 tcsd >/run/tcsd.log 2>&1 || cat /run/tcsd.log
 stty sane
-xenstore-write data/shell ready
-export PS1='guest# '
 cd /root || exit
-setsid -c sh -i
+if word rig.pipe; then
+  stty -echo -onlcr
+  xenstore-write data/shell ready
+  setsid -c sh -s
+else
+  xenstore-write data/shell ready
+  export PS1='guest# '
+  setsid -c sh -i
+fi
 status=$?
 xenstore-write data/status "$status"

@@ -21,10 +21,12 @@ device_vanishes() {
   done
 }
 
-# observe: all that sysfs shows, and what the kernel said.
+# observe: all that sysfs shows, and what the kernel said. An owned TPM gives its PUBEK to the owner alone.
 observe() {
   device_appears /dev/tpm0 || echo "no /dev/tpm0"
-  for name in caps timeouts durations pubek enabled active owned pcrs; do
+  pubek=pubek
+  [ "$(cat $sysfs/owned)" = 0 ] || pubek=
+  for name in caps timeouts durations $pubek enabled active owned pcrs; do
     section "$name"
     cat "$sysfs/$name"
   done
@@ -75,7 +77,7 @@ own_and_seal() {
   did unseal tpm_unsealdata -z -i /tmp/sealed -o /tmp/unsealed
   did same cmp /tmp/secret /tmp/unsealed
   did leaks grep -c 'nobody else' /tmp/sealed
-  did quote /usr/lib/rig/tss_quote 00112233445566778899aabbccddeeff01234567 /tmp "$1" 16
+  did tss_quote /usr/lib/rig/tss_quote 00112233445566778899aabbccddeeff01234567 /tmp "$1" 16
   stop_tss
   pcrs
   for file in modulus quote signature; do
@@ -113,8 +115,9 @@ CONFIG
   did verify_forged openssl dgst -sha1 -verify /tmp/key.pem -signature /tmp/signature /tmp/forged
 }
 
-# reload_driver: the stock driver out and in again.
+# reload_driver: the stock driver out and in again. A device that is bound holds its module.
 reload_driver() {
+  echo vtpm-0 >/sys/bus/xen/drivers/vtpm/unbind
   did rmmod rmmod xen-tpmfront
   section between
   ls /dev/tpm0 2>/dev/null

@@ -140,3 +140,9 @@ forward_console() {
   : >"$console"
   tail -n +1 -f "$console" >/dev/ttyS1 2>/dev/null &
 }
+
+# diagnose: what one would look at after a failure. Comments in the report.
+diagnose() {
+  echo "# domains, vTPM nodes and the end of xl's logs, as they are now:"
+  { xl list; our_nodes; tail -n 12 /var/log/xen/xl-*.log; ps | grep '[v]tpm'; } 2>&1 | sed 's/^/#   /'
+}

@@ -5,7 +5,7 @@ manager_log=/var/log/vtpm-managerd.log
 # manager_start: starts the manager and starts it again whenever it dies, as an init system would.
 manager_start() {
   : >"$manager_log"
-  { tail -n +1 -f "$manager_log" | sed -u 's/^/manager: /'; } >/dev/console 2>/dev/null &
+  { tail -n +1 -f "$manager_log" | while read -r line; do echo "manager: $line"; done; } >/dev/console 2>/dev/null &
   mkdir -p /var/lib/vtpm /run/vtpm
   chmod 700 /var/lib/vtpm
   (

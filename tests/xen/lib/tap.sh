@@ -53,6 +53,7 @@ note() { printf '%s\n' "$*" | sed 's/^/# /'; }
 
 # finish: the plan, and the scenario's exit status.
 finish() {
+  [ "$tap_failed" = 0 ] || ! command -v diagnose >/dev/null || diagnose
   echo "1..$tap_count"
   [ "$tap_failed" = 0 ] && [ "$tap_count" -gt 0 ]
   exit

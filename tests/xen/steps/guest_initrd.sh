@@ -20,7 +20,7 @@ printf 'root:x:0:0:root:/root:/bin/sh\ntss:x:100:100:tss:/var/lib/tpm:/bin/false
 printf 'root:x:0:\ntss:x:100:\n' >"$root/etc/group"
 printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 
-g++ -std=c++20 -O1 -Wall -Wextra -Werror -o "$cache/tss_quote" "$here/guest/tss_quote.cc" -ltspi
+g++ -std=c++20 -O1 -Wall -Wextra -Werror -static-libstdc++ -static-libgcc -o "$cache/tss_quote" "$here/guest/tss_quote.cc" -ltspi
 install -D -m 755 "$cache/tss_quote" "$sysroot/usr/lib/rig/tss_quote"
 install_programs "$root" usr/lib/rig/tss_quote
 pack "$root" "$cache/guest.cpio"
