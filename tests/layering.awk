@@ -9,7 +9,7 @@ BEGIN {
   allow["backend/vault"] = "lib/base lib/wire lib/xen"
   allow["backend/worker"] = "lib/base lib/wire lib/xen engine/engine.h engine/platform.h backend/ring backend/vault backend/manager/messages.h"
   allow["backend/manager"] = "lib/base lib/wire lib/xen backend/vault backend/control"
-  allow["backend/control"] = "lib/base lib/wire"
+  allow["backend/control"] = "lib/base lib/wire lib/xen backend/manager backend/vault"
   allow["backend/socket"] = "lib/base engine/engine.h engine/platform.h backend/vault/durable.h"
   allow["frontend"] = "lib/base lib/xen"
 }
