@@ -254,15 +254,25 @@ TEST_F(CertifyKey, RefusesEachWrongProof) {
   EXPECT_TRUE(refused(certify(cert, key, kKeyAuth, kWrong).reply, rc::Auth2Fail));
 }
 
-TEST_F(CertifyKey, OneProofIsEnoughForAnOpenKey) {
+TEST_F(CertifyKey, OneProofIsTheCertifiedKeysIfTheCertifierIsOpen) {
   client::Command command{.ordinal = 0x32,
-                          .handles = Out().u32(w.load(w.keys().sign)).u32(w.load(w.keys().open)),
+                          .handles = Out().u32(w.load(w.keys().open)).u32(w.load(w.keys().bind)),
                           .params = Out().raw(replay),
                           .proofs = {{.session = w.oiap(), .secret = kKeyAuth}}};
   EXPECT_TRUE(ok(tpm.run(command)));
   command.handles = Out().u32(w.load(w.keys().sign)).u32(w.load(w.keys().bind));
   command.proofs = {{.session = w.oiap(), .secret = kKeyAuth}};
   EXPECT_TRUE(refused(tpm.run(command), rc::AuthFail));
+}
+
+TEST_F(CertifyKey, WithoutProofBothKeysMustBeOpen) {
+  auto certify_open = [&](const Key& cert, const Key& key) {
+    return tpm.run({.ordinal = 0x32, .handles = Out().u32(w.load(cert)).u32(w.load(key)), .params = Out().raw(replay)});
+  };
+  EXPECT_TRUE(ok(certify_open(w.keys().open, w.keys().open)));
+  EXPECT_TRUE(ok(certify_open(w.keys().open, w.keys().no_read_auth)));
+  EXPECT_TRUE(refused(certify_open(w.keys().open, w.keys().bind), rc::AuthFail));
+  EXPECT_TRUE(refused(certify_open(w.keys().sign, w.keys().open), rc::AuthFail));
 }
 
 TEST_F(CertifyKey, RefusesACertifierThatDoesNotSignSha1) {
