@@ -185,6 +185,27 @@ Command owner_read_internal_pub(World& w) {
   return {.ordinal = 0x81, .params = Out().u32(kSrk), .proofs = {w.by_owner(true)}};
 }
 
+// ---- Chapter 15 ----
+
+Command make_identity(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  Out params;
+  params.raw(client::hide_even(*by_owner, kKeyAuth)).raw(client::secret("label")).raw(client::identity_key().encode());
+  return {.ordinal = 0x79, .params = params, .proofs = {w.by_srk(), {.session = by_owner}}};
+}
+Command activate_identity(World& w) {
+  auto ek = w.tpm.run_oiap({.ordinal = 0x7d}, kOwnerAuth);
+  World::must(ek, "OwnerReadPubek");
+  client::In in(ek.params);
+  const Key& key = w.keys().identity;
+  Digest digest = client::sha1(client::PubKey{.parms = key.parms, .modulus = key.modulus}.encode());
+  Bytes contents = Out().u32(6).u16(4).u16(16).raw(Bytes(16, 'k')).raw(digest);
+  return {.ordinal = 0x7a,
+          .handles = Out().u32(w.load(key)),
+          .params = Out().sized(client::oaep_tcpa(client::PubKey::decode(in).pub(), contents)),
+          .proofs = {w.by_key(true), w.by_owner(true)}};
+}
+
 // ---- Chapters 16 to 27 ----
 
 Command extend(World&) { return {.ordinal = 0x14, .params = Out().u32(10).raw(client::secret("event"))}; }
@@ -202,6 +223,21 @@ Command quote2(World& w) {
           .proofs = {w.by_key(true)}};
 }
 Command pcr_reset(World&) { return {.ordinal = 0xc8, .params = client::pcr_selection({16, 23})}; }
+Command change_auth(World& w) {
+  Session* by_parent = w.osap_srk();
+  Out params;
+  params.u16(4).raw(client::hide_even(*by_parent, kDataAuth)).u16(client::kEtKey).sized(w.keys().sign.encrypted);
+  return {.ordinal = 0x0c,
+          .handles = Out().u32(kSrk),
+          .params = params,
+          .proofs = {{.session = by_parent}, {.session = w.oiap(), .secret = kKeyAuth}}};
+}
+Command change_auth_owner(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  return {.ordinal = 0x10,
+          .params = Out().u16(4).raw(client::hide_even(*by_owner, client::secret("new"))).u16(client::kEtSrk),
+          .proofs = {{.session = by_owner}}};
+}
 Command oiap(World&) { return {.ordinal = 0x0a}; }
 Command osap(World&) {
   return {.ordinal = 0x0b, .params = Out().u16(client::kEtSrk).u32(kSrk).raw(client::fresh_nonce())};
@@ -220,6 +256,7 @@ Command load_key(World& w) {
   return {.ordinal = 0x20, .handles = Out().u32(kSrk), .params = w.keys().sign.encode(), .proofs = {w.by_srk(true)}};
 }
 Command evict_key(World& w) { return {.ordinal = 0x22, .handles = Out().u32(w.load(w.keys().sign))}; }
+Command terminate_handle(World& w) { return {.ordinal = 0x96, .handles = Out().u32(w.oiap()->handle)}; }
 Command reset(World&) { return {.ordinal = 0x5a}; }
 Command owner_read_pubek(World& w) { return {.ordinal = 0x7d, .proofs = {w.by_owner(true)}}; }
 Command disable_pubek_read(World& w) { return {.ordinal = 0x7e, .proofs = {w.by_owner(true)}}; }
@@ -272,11 +309,15 @@ const std::vector<Entry>& catalogue() {
       {"RevokeTrust", 14, 0x80, kNoOwner, kT0, Stage::Bare, revoke_trust},
       {"ReadPubek", 14, 0x7c, kNoOwner, kT0, Stage::Started, read_pubek},
       {"OwnerReadInternalPub", 14, 0x81, kAll, kT1, Stage::Owned, owner_read_internal_pub},
+      {"MakeIdentity", 15, 0x79, kAll, kT1 | kT2, Stage::Owned, make_identity},
+      {"ActivateIdentity", 15, 0x7a, kAll, kT1 | kT2, Stage::Owned, activate_identity},
       {"Extend", 16, 0x14, kAlways, kT0, Stage::Owned, extend},
       {"PCRRead", 16, 0x15, kNoOwner, kT0, Stage::Owned, pcr_read},
       {"Quote", 16, 0x16, kAll, kT0 | kT1, Stage::Owned, quote},
       {"Quote2", 16, 0x3e, kAll, kT0 | kT1, Stage::Owned, quote2},
       {"PCR_Reset", 16, 0xc8, kAlways, kT0, Stage::Owned, pcr_reset},
+      {"ChangeAuth", 17, 0x0c, kAll, kT2, Stage::Owned, change_auth},
+      {"ChangeAuthOwner", 17, 0x10, kAll, kT1, Stage::Owned, change_auth_owner},
       {"OIAP", 18, 0x0a, kAlways, kT0, Stage::Owned, oiap},
       {"OSAP", 18, 0x0b, kOwnerOnly, kT0, Stage::Owned, osap},
       {"FlushSpecific", 22, 0xba, kAlways, kT0, Stage::Owned, flush_specific},
@@ -284,6 +325,7 @@ const std::vector<Entry>& catalogue() {
       {"TickStampBlob", 23, 0xf2, kAll, kT0 | kT1, Stage::Owned, tick_stamp_blob},
       {"LoadKey", 27, 0x20, kAll, kT0 | kT1, Stage::Owned, load_key},
       {"EvictKey", 27, 0x22, kAll, kT0, Stage::Owned, evict_key},
+      {"Terminate_Handle", 27, 0x96, kAlways, kT0, Stage::Owned, terminate_handle},
       {"Reset", 27, 0x5a, kAlways, kT0, Stage::Owned, reset},
       {"OwnerReadPubek", 27, 0x7d, kAll, kT1, Stage::Owned, owner_read_pubek},
       {"DisablePubekRead", 27, 0x7e, kAll, kT1, Stage::Owned, disable_pubek_read},

@@ -260,6 +260,7 @@ Key bind_key(uint32_t bits, uint16_t scheme) {
 Key legacy_key(uint32_t bits) {
   return {.usage = kLegacy, .parms = {.enc_scheme = kEsOaep, .sig_scheme = kSsSha1, .bits = bits}};
 }
+Key identity_key() { return {.usage = kIdentity, .parms = {.enc_scheme = kEsNone, .sig_scheme = kSsSha1}}; }
 Key srk_template() { return storage_key(); }
 
 Bytes PubKey::encode() const { return Out().raw(parms.encode()).sized(modulus); }
@@ -449,6 +450,22 @@ Answer<Key> Tpm::create_wrap_key(uint32_t parent, const Digest& parent_auth, con
                      .params = params,
                      .proofs = {{.session = &session.value, .nonce_odd = odd}}});
   return parsed<Key>(reply, [](In& in) { return Key::decode(in); });
+}
+
+Answer<Identity> Tpm::make_identity(const Digest& owner, const Digest& srk_auth, const Digest& identity_auth,
+                                    const Digest& label, const Key& key) {
+  Answer<Session> by_srk = oiap();
+  Answer<Session> by_owner = osap(kEtOwner, kOwner, owner);
+  if (!by_srk.ok() || !by_owner.ok()) return {by_srk.ok() ? by_owner.reply : by_srk.reply, {}};
+  Out params;
+  params.raw(hide_even(by_owner.value, identity_auth)).raw(label).raw(key.encode());
+  Reply reply = run({.ordinal = 0x79,
+                     .params = params,
+                     .proofs = {{.session = &by_srk.value, .secret = srk_auth}, {.session = &by_owner.value}}});
+  return parsed<Identity>(reply, [](In& in) {
+    Key made = Key::decode(in);
+    return Identity{made, in.sized()};
+  });
 }
 
 Answer<Loaded> Tpm::load_key2(uint32_t parent, const Digest& parent_auth, const Bytes& key) {

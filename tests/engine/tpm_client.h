@@ -133,6 +133,7 @@ Key storage_key(uint32_t bits = 2048);
 Key signing_key(uint32_t bits = 1024, uint16_t scheme = kSsSha1);
 Key bind_key(uint32_t bits = 1024, uint16_t scheme = kEsOaep);
 Key legacy_key(uint32_t bits = 1024);
+Key identity_key();
 Key srk_template();
 
 // TPM_PUBKEY.
@@ -219,6 +220,10 @@ struct Quoted {
 struct Loaded {
   uint32_t handle = 0;
 };
+struct Identity {
+  Key key;
+  Bytes binding;  // the new key's signature over TPM_IDENTITY_CONTENTS
+};
 struct Ticks {
   uint64_t count = 0;
   uint16_t rate = 0;
@@ -256,6 +261,8 @@ class Tpm {
                              const Key& srk_key = srk_template());
   Answer<Key> create_wrap_key(uint32_t parent, const Digest& parent_auth, const Key& key, const Digest& usage_auth,
                               const Digest& migration_auth = {});
+  Answer<Identity> make_identity(const Digest& owner, const Digest& srk_auth, const Digest& identity_auth,
+                                 const Digest& label, const Key& key);
   Answer<Loaded> load_key2(uint32_t parent, const Digest& parent_auth, const Bytes& key);
   Answer<Loaded> load_key(uint32_t parent, const Digest& parent_auth, const Bytes& key);
   Answer<PubKey> get_pubkey(uint32_t key, const Digest& auth);

@@ -121,6 +121,9 @@ void World::make_keys() {
   keys.no_read_auth = make(open);
   keys.migratable_storage = outside(client::storage_key());
   keys.migratable_sign = outside(client::signing_key());
+  auto identity = tpm.make_identity(kOwnerAuth, kSrkAuth, kKeyAuth, Digest{}, client::identity_key());
+  must(identity.reply, "MakeIdentity");
+  keys.identity = identity.value.key;
 }
 
 Session* World::oiap() {

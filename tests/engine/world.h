@@ -61,6 +61,7 @@ struct Keys {
   Key no_read_auth;        // signing, TPM_NO_READ_PUBKEY_AUTH
   Key migratable_storage;  // made outside, kMigrationAuth
   Key migratable_sign;     // made outside, kMigrationAuth
+  Key identity;
 };
 
 class World {
