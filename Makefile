@@ -40,6 +40,8 @@ p_main_vtpm-socketd := backend/socket/main.cc
 p_main_vtpm-frontend := frontend/main.cc
 PROGRAMS := $(strip $(foreach p,vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-frontend,$(if $(wildcard $(p_main_$(p))),$(p))))
 OUR_LIBS := frontend backend engine xen base
+# A sanitizer's runtime and a preloaded library do not go together: these builds have the loopback inside.
+XEN_LIBS := $(if $(SAN),$(B)/lib/libxen_loopback.a)
 OTHER_LIBS := -lxenstore -lxengnttab -lxenevtchn -lxenctrl -lseccomp -lcrypto -lfmt -lpthread -ldl
 
 .PHONY: all help
@@ -73,7 +75,7 @@ endef
 $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 
 define program
-$(B)/bin/$(1): $(patsubst %.cc,$(B)/obj/%.o,$(p_main_$(1))) $(OUR_LIBS:%=$(B)/lib/lib%.a)
+$(B)/bin/$(1): $(patsubst %.cc,$(B)/obj/%.o,$(p_main_$(1))) $(OUR_LIBS:%=$(B)/lib/lib%.a) $(XEN_LIBS)
 	$$(call say,LINK)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ $(OTHER_LIBS)

@@ -93,8 +93,8 @@ xen::Result<> Shim::cancel() {
 }
 
 xen::Result<> Shim::look() {
-  TRY(swallow_events());
-  if (!connected()) return {};
+  bool something_changed = TRY(swallow_events());
+  if (!connected() || !something_changed) return {};
   State state = TRY(state_of(back_));
   bool alive = state == State::Connected || state == State::InitWait;
   if (!alive) close();
@@ -148,10 +148,11 @@ xen::Result<Shim::State> Shim::wait_for(F wanted, milliseconds most) {
   }
 }
 
-xen::Result<> Shim::swallow_events() const {
-  while (TRY(store_->next_event())) {
-  }
-  return {};
+// Whether there were any.
+xen::Result<bool> Shim::swallow_events() const {
+  bool any = false;
+  while (TRY(store_->next_event())) any = true;
+  return any;
 }
 
 }  // namespace frontend

@@ -52,7 +52,7 @@ class Shim {
   xen::Result<> show(State state) const;
   template <class F>
   xen::Result<State> wait_for(F wanted, std::chrono::milliseconds most);
-  xen::Result<> swallow_events() const;
+  xen::Result<bool> swallow_events() const;
 
   std::unique_ptr<xen::Store> store_;  // stays where the watch knows it
   xen::Path front_, back_;
