@@ -5,7 +5,6 @@
 set -eu
 bin=$(cd "${1:?usage: demo.sh DIRECTORY_OF_PROGRAMS}" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/vtpm-demo.XXXXXX")
-port=${PORT:-6543}
 uuid=01234567-89ab-cdef-0123-456789abcdef
 pids=
 finish() {
@@ -26,8 +25,19 @@ trap 'exit 0' INT TERM
 pids="$pids $!"
 for _ in $(seq 50); do [ -S "$work/run/control.sock" ] && break; sleep 0.1; done
 domain=$("$bin/xen-loopback" domain create --name demo --vtpm "backend=0,uuid=$uuid")
-"$bin/xen-loopback" exec "$domain" -- "$bin/vtpm-frontend" --listen "tcp:127.0.0.1:$port" 2>>"$work/log" &
-pids="$pids $!"
+# Ports may be taken; a frontend that cannot listen ends, and the next one connects anew.
+listening=
+for port in ${PORT:-6543 16543 26543 36543 46543}; do
+  "$bin/xen-loopback" exec "$domain" -- "$bin/vtpm-frontend" --listen "tcp:127.0.0.1:$port" 2>>"$work/log" &
+  frontend=$!
+  for _ in $(seq 600); do
+    grep -q "listening on tcp:127.0.0.1:$port" "$work/log" && listening=$port && break 2
+    kill -0 $frontend 2>/dev/null || break
+    sleep 0.1
+  done
+done
+[ -n "$listening" ] || { echo "no frontend could listen"; exit 1; }
+pids="$pids $frontend"
 
 echo "guest $domain has a TPM; frontend, page, worker and engine are separate processes:"
 "$bin/vtpm-demo" "tcp:127.0.0.1:$port" "$work"

@@ -93,7 +93,7 @@ std::optional<std::string> node(const std::string& path) {
   if (read.status != 0) return std::nullopt;
   return read.output;
 }
-void set_node(const std::string& path, const std::string& value) { run({"xenstore-write", path, value}); }
+void set_node(const std::string& path, const std::string& value) { run({"xenstore-write", "--", path, value}); }
 void remove_node(const std::string& path) { run({"xenstore-rm", path}); }
 
 Stack::Stack() {
