@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Programs that other people wrote against vtpm-socketd: run.sh BUILD. TAP on standard output; KEEP=1 leaves the files.
+set -u -o pipefail
+build=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../xen/lib/tap.sh"
+. "$here/machine.sh"
+. "$here/socket.sh"
+. "$here/tss.sh"
+cd "$work" || exit 1
+
+test_stream
+test_state_file
+if [ "$(id -u)" = 0 ]; then
+  make_tcsd_files
+  for part in fresh_tpm ownership passwords sealing quotes measurement restart opt_in clearing bare_tpm; do "test_$part"; done
+else
+  pass "TrouSerS and its tools # SKIP tcsd changes its user, which only root may"
+fi
+finish
