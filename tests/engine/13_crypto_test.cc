@@ -185,134 +185,251 @@ TEST_F(Random, StirTakesUpTo255Bytes) {
 
 // ---- TPM_CertifyKey and TPM_CertifyKey2 ----
 
-class CertifyKey : public OwnedTest {
+class Certifying : public OwnedTest {
  protected:
-  struct Certified {
-    client::Reply reply;
-    Bytes info;
-    Bytes signature;
-  };
-  Certified certify(uint32_t cert, uint32_t key, const Digest& cert_auth = kKeyAuth,
-                    const Digest& key_auth = kKeyAuth) {
-    return parse({.ordinal = 0x32,
-                  .handles = Out().u32(cert).u32(key),
-                  .params = Out().raw(replay),
-                  .proofs = {{.session = w.oiap(), .secret = cert_auth}, {.session = w.oiap(), .secret = key_auth}}},
-                 false);
+  // TPM_CertifyKey; by how many proofs.
+  client::Reply certify(uint32_t by, uint32_t key, const std::vector<Proof>& proofs) {
+    return tpm.run({.ordinal = 0x32, .handles = Out().u32(by).u32(key), .params = Out().raw(replay), .proofs = proofs});
   }
-  Certified certify2(uint32_t key, uint32_t cert, const Digest& key_auth = kKeyAuth,
-                     const Digest& cert_auth = kKeyAuth) {
-    return parse({.ordinal = 0x33,
-                  .handles = Out().u32(key).u32(cert),
-                  .params = Out().raw(Digest{}).raw(replay),
-                  .proofs = {{.session = w.oiap(), .secret = key_auth}, {.session = w.oiap(), .secret = cert_auth}}},
-                 true);
+  client::Reply certify(uint32_t by, uint32_t key) { return certify(by, key, {w.by_key(), w.by_key()}); }
+  // TPM_CertifyKey2, whose handles and proofs stand the other way round.
+  client::Reply certify2(uint32_t by, uint32_t key, const std::vector<Proof>& proofs) {
+    return tpm.run({.ordinal = 0x33,
+                    .handles = Out().u32(key).u32(by),
+                    .params = Out().raw(Digest{}).raw(replay),
+                    .proofs = proofs});
   }
-  // Splits certifyInfo from the signature behind it.
-  Certified parse(const client::Command& command, bool info2) {
-    Certified certified{.reply = tpm.run(command)};
-    if (!certified.reply.ok()) return certified;
-    client::In in(certified.reply.params);
-    client::In info(certified.reply.params);
-    in.raw(4 + 2 + 4 + 1);  // tag and payload or version; usage, flags, authDataUsage
-    client::KeyParms::decode(in);
-    in.raw(40);
-    in.u8();
-    in.sized();
-    if (info2) in.sized();
-    certified.info = info.raw(in.at());
-    certified.signature = in.sized();
-    EXPECT_TRUE(in.done());
-    return certified;
-  }
-  Bytes expected(const Key& key) {
+  client::Reply certify2(uint32_t by, uint32_t key) { return certify2(by, key, {w.by_key(), w.by_key()}); }
+  Proof wrong() { return {.session = w.oiap(), .secret = kWrong}; }
+
+  // What both structures say after their different heads.
+  Bytes body(const Key& key, bool parent_pcrs) const {
     return Out()
-        .u32(0x01010000)
         .u16(key.usage)
         .u32(key.flags)
         .u8(key.auth_usage)
         .raw(key.parms.encode())
         .raw(client::sha1(key.modulus))
         .raw(replay)
-        .u8(0)
-        .sized({});
+        .u8(parent_pcrs);
   }
-  Digest replay = client::secret("replay");
+  Bytes info(const Key& key, const Bytes& pcr_info = {}, bool parent_pcrs = false) const {
+    return Out().u32(0x01010000).raw(body(key, parent_pcrs)).sized(pcr_info);
+  }
+  Bytes info2(const Key& key, const Bytes& pcr_info = {}, bool parent_pcrs = false) const {
+    return Out().u16(0x29).u8(0).u8(1).raw(body(key, parent_pcrs)).sized(pcr_info).sized({});
+  }
+  // Whether the answer is this structure, signed by this key.
+  testing::AssertionResult certifies(const client::Reply& reply, const Bytes& expected, const Key& by) {
+    if (!reply.ok()) return ok(reply);
+    client::In in(reply.params);
+    Bytes structure = in.raw(expected.size());
+    if (structure != expected) {
+      return testing::AssertionFailure() << client::hex(reply.params) << "\ninstead of " << client::hex(expected);
+    }
+    Bytes signature = in.sized();
+    if (!in.done()) return testing::AssertionFailure() << "bytes left over";
+    if (!client::verify_sha1(by.pub(), client::sha1(structure), signature)) {
+      return testing::AssertionFailure() << "the signature does not verify";
+    }
+    return testing::AssertionSuccess();
+  }
+  Key made(const Key& key) {
+    auto answer = tpm.create_wrap_key(kSrk, kSrkAuth, key, kKeyAuth);
+    World::must(answer.reply, "CreateWrapKey");
+    return answer.value;
+  }
+  // A signing key for these PCRs.
+  Key bound_to(const Bytes& selection, const Digest& at_release, uint32_t flags = 0) {
+    Key key = client::signing_key();
+    key.flags = flags;
+    key.pcr_info = client::pcr_info(selection, at_release);
+    return made(key);
+  }
+  // One of version 1.2, for these localities.
+  Key key12_for(uint8_t localities) {
+    Key key = client::signing_key();
+    key.key12 = true;
+    Bytes none = client::pcr_selection({});
+    key.pcr_info = client::pcr_info_long(none, none, Digest{}, localities);
+    return made(key);
+  }
+
+  const Bytes low = client::pcr_selection({3});
+  const Digest low_now = client::composite(low, {Digest{}});
+  const Digest low_never = client::composite(low, {client::secret("never")});
+  const Digest replay = client::secret("replay");
 };
 
-TEST_F(CertifyKey, SignsWhatTheKeyIs) {
-  auto certified = certify(w.load(w.keys().sign), w.load(w.keys().bind));
-  ASSERT_TRUE(ok(certified.reply));
-  EXPECT_EQ(client::hex(certified.info), client::hex(expected(w.keys().bind)));
-  EXPECT_TRUE(client::verify_sha1(w.keys().sign.pub(), client::sha1(certified.info), certified.signature));
+class CertifyKey : public Certifying {};
+class CertifyKey2 : public Certifying {};
+
+TEST_F(CertifyKey, DescribesAndSigns) {
+  uint32_t by = w.load(w.keys().sign);
+  for (const Key& key : {w.keys().bind, w.keys().storage, w.keys().legacy, w.keys().sign_der, w.keys().open}) {
+    EXPECT_TRUE(certifies(certify(by, w.load(key)), info(key), w.keys().sign));
+  }
 }
 
-TEST_F(CertifyKey, RefusesEachWrongProof) {
-  uint32_t cert = w.load(w.keys().sign);
+TEST_F(CertifyKey, WorksWithTheInfoSchemeAndLegacyKeys) {
   uint32_t key = w.load(w.keys().bind);
-  EXPECT_TRUE(refused(certify(cert, key, kWrong, kKeyAuth).reply, rc::AuthFail));
-  EXPECT_TRUE(refused(certify(cert, key, kKeyAuth, kWrong).reply, rc::Auth2Fail));
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().sign_info), key), info(w.keys().bind), w.keys().sign_info));
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().legacy), key), info(w.keys().bind), w.keys().legacy));
 }
 
-TEST_F(CertifyKey, OneProofIsTheCertifiedKeysIfTheCertifierIsOpen) {
-  client::Command command{.ordinal = 0x32,
-                          .handles = Out().u32(w.load(w.keys().open)).u32(w.load(w.keys().bind)),
-                          .params = Out().raw(replay),
-                          .proofs = {{.session = w.oiap(), .secret = kKeyAuth}}};
-  EXPECT_TRUE(ok(tpm.run(command)));
-  command.handles = Out().u32(w.load(w.keys().sign)).u32(w.load(w.keys().bind));
-  command.proofs = {{.session = w.oiap(), .secret = kKeyAuth}};
-  EXPECT_TRUE(refused(tpm.run(command), rc::AuthFail));
+TEST_F(CertifyKey, AnIdentityCertifiesKeysThatStay) {
+  const Key& aik = w.keys().identity;
+  uint32_t by = w.load(aik);
+  EXPECT_TRUE(certifies(certify(by, w.load(w.keys().bind)), info(w.keys().bind), aik));
+  EXPECT_TRUE(refused(certify(by, w.load(w.keys().migratable_sign)), rc::MigrateFail));  // 4.a
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().sign), by), info(aik), w.keys().sign)) << "and is certified itself";
 }
 
-TEST_F(CertifyKey, WithoutProofBothKeysMustBeOpen) {
-  auto certify_open = [&](const Key& cert, const Key& key) {
-    return tpm.run({.ordinal = 0x32, .handles = Out().u32(w.load(cert)).u32(w.load(key)), .params = Out().raw(replay)});
-  };
-  EXPECT_TRUE(ok(certify_open(w.keys().open, w.keys().open)));
-  EXPECT_TRUE(ok(certify_open(w.keys().open, w.keys().no_read_auth)));
-  EXPECT_TRUE(refused(certify_open(w.keys().open, w.keys().bind), rc::AuthFail));
-  EXPECT_TRUE(refused(certify_open(w.keys().sign, w.keys().open), rc::AuthFail));
+TEST_F(CertifyKey, ASigningKeyCertifiesMigratableKeysToo) {
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().sign), w.load(w.keys().migratable_sign)),
+                        info(w.keys().migratable_sign), w.keys().sign));
 }
 
-TEST_F(CertifyKey, RefusesACertifierThatDoesNotSignSha1) {
+TEST_F(CertifyKey, TellsThePcrsOfVersion11) {
+  Key key = bound_to(low, low_now);
+  Bytes expected = Out().raw(client::pcr_selection({3}, 2)).raw(low_now).raw(Digest{});
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().sign), w.load(key)), info(key, expected), w.keys().sign));  // 9.b
+}
+
+TEST_F(CertifyKey, TellsThePcrsOfVersion12InTheOtherStructure) {
+  Digest ones;
+  ones.fill(0xff);  // a dynamic PCR before any dynamic launch
+  Bytes selection = client::pcr_selection({3, 17});
+  Digest now = client::composite(selection, {Digest{}, ones});
+  Key key = bound_to(selection, now);
+  Bytes expected = Out().raw(selection).u8(0x1f).raw(now);
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().sign), w.load(key)), info2(key, expected), w.keys().sign));  // 9.c
+}
+
+TEST_F(CertifyKey, TellsLocalitiesInTheOtherStructure) {
+  Key key = key12_for(0x03);
+  Bytes expected = Out().raw(client::pcr_selection({})).u8(0x03).raw(Digest{});
+  EXPECT_TRUE(certifies(certify(w.load(w.keys().sign), w.load(key)), info2(key, expected), w.keys().sign));
+}
+
+TEST_F(CertifyKey, TellsWhetherTheParentIsBoundToPcrs) {
+  Key storage = client::storage_key();
+  storage.pcr_info = client::pcr_info(low, low_now);
+  uint32_t parent = w.load(made(storage));
+  auto child = tpm.create_wrap_key(parent, kKeyAuth, client::signing_key(), kKeyAuth);
+  ASSERT_TRUE(ok(child));
+  auto loaded = tpm.load_key2(parent, kKeyAuth, child.value.encode());
+  ASSERT_TRUE(ok(loaded));
+  uint32_t by = w.load(w.keys().sign);
+  EXPECT_TRUE(certifies(certify(by, loaded.value.handle), info(child.value, {}, true), w.keys().sign));
+  EXPECT_TRUE(certifies(certify2(by, loaded.value.handle), info2(child.value, {}, true), w.keys().sign));
+}
+
+TEST_F(CertifyKey, WithOneProofOrNoneOnlyForKeysThatAllowIt) {
+  uint32_t open = w.load(w.keys().open);
+  uint32_t closed = w.load(w.keys().sign);
+  uint32_t readable = w.load(w.keys().no_read_auth);
+  EXPECT_TRUE(certifies(certify(open, closed, {w.by_key()}), info(w.keys().sign), w.keys().open));
+  EXPECT_TRUE(refused(certify(closed, open, {w.by_key()}), rc::AuthFail));    // 2.b.i
+  EXPECT_TRUE(refused(certify(readable, open, {w.by_key()}), rc::AuthFail));  // 2.b.i
+  EXPECT_TRUE(certifies(certify(open, readable, {}), info(w.keys().no_read_auth), w.keys().open));
+  EXPECT_TRUE(certifies(certify(open, open, {}), info(w.keys().open), w.keys().open));
+  EXPECT_TRUE(refused(certify(closed, open, {}), rc::AuthFail));  // 2.c.i
+  EXPECT_TRUE(refused(certify(open, closed, {}), rc::AuthFail));  // 2.c.ii
+}
+
+TEST_F(CertifyKey, RefusesWrongProofs) {
+  uint32_t by = w.load(w.keys().sign);
   uint32_t key = w.load(w.keys().bind);
-  EXPECT_TRUE(refused(certify(w.load(w.keys().sign_der), key).reply, rc::BadKeyProperty));
-  EXPECT_NE(certify(w.load(w.keys().bind), key).reply.code, rc::Ok);
+  EXPECT_TRUE(refused(certify(by, key, {wrong(), w.by_key()}), rc::AuthFail));
+  EXPECT_TRUE(refused(certify(by, key, {w.by_key(), wrong()}), rc::Auth2Fail));
 }
 
-class CertifyKey2 : public CertifyKey {};
-
-TEST_F(CertifyKey2, SignsWhatTheKeyIs) {
-  auto certified = certify2(w.load(w.keys().bind), w.load(w.keys().sign));
-  ASSERT_TRUE(ok(certified.reply));
-  const Key& key = w.keys().bind;
-  Bytes info = Out()
-                   .u16(0x29)
-                   .u8(0)
-                   .u8(1)
-                   .u16(key.usage)
-                   .u32(key.flags)
-                   .u8(key.auth_usage)
-                   .raw(key.parms.encode())
-                   .raw(client::sha1(key.modulus))
-                   .raw(replay)
-                   .u8(0)
-                   .sized({})
-                   .sized({});
-  EXPECT_EQ(client::hex(certified.info), client::hex(info));
-  EXPECT_TRUE(client::verify_sha1(w.keys().sign.pub(), client::sha1(certified.info), certified.signature));
+TEST_F(CertifyKey, RefusesKeysThatAreNone) {
+  uint32_t key = w.load(w.keys().sign);
+  EXPECT_TRUE(refused(certify(0x123456, key), rc::InvalidKeyHandle));
+  EXPECT_TRUE(refused(certify(key, 0x123456), rc::InvalidKeyHandle));
 }
 
-TEST_F(CertifyKey2, RefusesEachWrongProof) {
+TEST_F(CertifyKey, RefusesSchemesThatSignOtherThings) {
   uint32_t key = w.load(w.keys().bind);
-  uint32_t cert = w.load(w.keys().sign);
-  EXPECT_TRUE(refused(certify2(key, cert, kWrong, kKeyAuth).reply, rc::AuthFail));
-  EXPECT_TRUE(refused(certify2(key, cert, kKeyAuth, kWrong).reply, rc::Auth2Fail));
+  EXPECT_TRUE(refused(certify(w.load(w.keys().sign_der), key), rc::BadKeyProperty));  // 1
+  EXPECT_TRUE(refused(certify(w.load(w.keys().storage), key), rc::BadKeyProperty));   // 1
+  EXPECT_TRUE(refused(certify(key, w.load(w.keys().sign)), rc::BadKeyProperty));      // 1
 }
 
-TEST_F(CertifyKey2, RefusesACertifierThatDoesNotSignSha1) {
-  EXPECT_TRUE(refused(certify2(w.load(w.keys().bind), w.load(w.keys().sign_der)).reply, rc::BadKeyProperty));  // 1
+TEST_F(CertifyKey, RefusesAKeyOfOtherPcrsUnlessItIgnoresThem) {
+  uint32_t by = w.load(w.keys().sign);
+  EXPECT_TRUE(refused(certify(by, w.load(bound_to(low, low_never))), rc::WrongPcrVal));  // 9.a.i
+  Key ignores = bound_to(low, low_never, client::kIgnorePcrOnRead);
+  Bytes expected = Out().raw(client::pcr_selection({3}, 2)).raw(low_never).raw(Digest{});
+  EXPECT_TRUE(certifies(certify(by, w.load(ignores)), info(ignores, expected), w.keys().sign));
+}
+
+TEST_F(CertifyKey, RefusesAKeyOfAnotherLocality) {
+  Key key = key12_for(0x02);
+  EXPECT_TRUE(refused(certify(w.load(w.keys().sign), w.load(key)),
+                      libtpms() ? rc::WrongPcrVal : rc::BadLocality));  // 9.a.ii
+}
+
+TEST_F(CertifyKey2, DescribesAndSigns) {
+  uint32_t by = w.load(w.keys().sign);
+  for (const Key& key : {w.keys().bind, w.keys().storage, w.keys().legacy, w.keys().sign_der, w.keys().open}) {
+    EXPECT_TRUE(certifies(certify2(by, w.load(key)), info2(key), w.keys().sign));
+  }
+}
+
+TEST_F(CertifyKey2, TellsThePcrsInTheShortForm) {
+  Key key = bound_to(low, low_now);
+  Bytes expected = Out().raw(low).u8(0x1f).raw(low_now);
+  EXPECT_TRUE(certifies(certify2(w.load(w.keys().sign), w.load(key)), info2(key, expected), w.keys().sign));  // 13
+}
+
+TEST_F(CertifyKey2, TellsLocalities) {
+  Key key = key12_for(0x03);
+  Bytes expected = Out().raw(client::pcr_selection({})).u8(0x03).raw(Digest{});
+  EXPECT_TRUE(certifies(certify2(w.load(w.keys().sign), w.load(key)), info2(key, expected), w.keys().sign));
+}
+
+TEST_F(CertifyKey2, AnIdentityCertifiesKeysThatStay) {
+  const Key& aik = w.keys().identity;
+  uint32_t by = w.load(aik);
+  EXPECT_TRUE(certifies(certify2(by, w.load(w.keys().bind)), info2(w.keys().bind), aik));
+  EXPECT_TRUE(refused(certify2(by, w.load(w.keys().migratable_sign)), rc::MigrateFail));  // 3.a
+}
+
+TEST_F(CertifyKey2, WithOneProofOrNoneOnlyForKeysThatAllowIt) {
+  uint32_t open = w.load(w.keys().open);
+  uint32_t closed = w.load(w.keys().sign);
+  uint32_t readable = w.load(w.keys().no_read_auth);
+  EXPECT_TRUE(certifies(certify2(closed, open, {w.by_key()}), info2(w.keys().open), w.keys().sign));
+  EXPECT_TRUE(certifies(certify2(closed, readable, {w.by_key()}), info2(w.keys().no_read_auth), w.keys().sign));
+  EXPECT_TRUE(refused(certify2(open, closed, {w.by_key()}), rc::AuthFail));  // 2.b.i
+  EXPECT_TRUE(certifies(certify2(open, readable, {}), info2(w.keys().no_read_auth), w.keys().open));
+  EXPECT_TRUE(refused(certify2(open, closed, {}), rc::AuthFail));    // 2.c.i
+  EXPECT_TRUE(refused(certify2(closed, open, {}), rc::AuthFail));    // 2.c.ii
+  EXPECT_TRUE(refused(certify2(readable, open, {}), rc::AuthFail));  // 2.c.ii
+}
+
+TEST_F(CertifyKey2, RefusesWrongProofs) {
+  uint32_t by = w.load(w.keys().sign);
+  uint32_t key = w.load(w.keys().bind);
+  EXPECT_TRUE(refused(certify2(by, key, {wrong(), w.by_key()}), rc::AuthFail));
+  EXPECT_TRUE(refused(certify2(by, key, {w.by_key(), wrong()}), rc::Auth2Fail));
+}
+
+TEST_F(CertifyKey2, RefusesSchemesThatSignOtherThings) {
+  uint32_t key = w.load(w.keys().bind);
+  EXPECT_TRUE(refused(certify2(w.load(w.keys().sign_der), key), rc::BadKeyProperty));  // 1
+  EXPECT_TRUE(refused(certify2(w.load(w.keys().storage), key), rc::BadKeyProperty));   // 1
+}
+
+TEST_F(CertifyKey2, RefusesAKeyOfOtherPcrsUnlessItIgnoresThem) {
+  uint32_t by = w.load(w.keys().sign);
+  EXPECT_TRUE(refused(certify2(by, w.load(bound_to(low, low_never))), rc::WrongPcrVal));  // 13.c.i
+  Key ignores = bound_to(low, low_never, client::kIgnorePcrOnRead);
+  Bytes expected = Out().raw(low).u8(0x1f).raw(low_never);
+  EXPECT_TRUE(certifies(certify2(by, w.load(ignores)), info2(ignores, expected), w.keys().sign));
 }
 
 }  // namespace world
