@@ -21,6 +21,14 @@ class Endorsement : public BareTest {
   client::Reply create_revocable(bool generate) {
     return tpm.run(0x7f, Out().raw(client::secret("replay")).raw(parms()).u8(generate).raw(client::secret("reset")));
   }
+  // Revoking leaves the TPM disabled and deactivated.
+  void turn_on() {
+    w.presence();
+    ASSERT_TRUE(ok(tpm.run(0x6f)));
+    ASSERT_TRUE(ok(tpm.run(0x72, Out().u8(0))));
+    w.machine().power_cycle();
+    ASSERT_TRUE(ok(tpm.startup()));
+  }
 };
 
 TEST_F(Endorsement, CreateMakesAKeyOnce) {
@@ -38,6 +46,8 @@ TEST_F(Endorsement, CreateMakesAKeyOnce) {
 
 TEST_F(Endorsement, CreateRefusesWeakKeys) {
   EXPECT_TRUE(refused(create(parms(1024)), rc::BadKeyProperty));
+  EXPECT_TRUE(
+      refused(create(client::KeyParms{.enc_scheme = client::kEsOaep, .primes = 3}.encode()), rc::BadKeyProperty));
   EXPECT_TRUE(refused(tpm.read_pubek(), rc::NoEndorsement));
 }
 
@@ -48,12 +58,7 @@ TEST_F(Endorsement, ARevocableKeyIsRevoked) {
   EXPECT_TRUE(refused(tpm.run(0x80, Out().raw(client::secret("reset"))), rc::BadPresence));
   w.presence();
   ASSERT_TRUE(ok(tpm.run(0x80, Out().raw(client::secret("reset")))));
-  // What it clears it leaves disabled.
-  w.presence();
-  ASSERT_TRUE(ok(tpm.run(0x6f)));
-  ASSERT_TRUE(ok(tpm.run(0x72, Out().u8(0))));
-  w.machine().power_cycle();
-  ASSERT_TRUE(ok(tpm.startup()));
+  turn_on();
   EXPECT_TRUE(refused(tpm.read_pubek(), rc::NoEndorsement));
 }
 
@@ -69,6 +74,36 @@ TEST_F(Endorsement, TheTpmMakesTheResetSecretIfAsked) {
   w.presence();
   EXPECT_TRUE(refused(tpm.run(0x80, Out().raw(client::secret("reset"))), rc::AuthFail));
   EXPECT_TRUE(ok(tpm.run(0x80, Out().raw(reset))));
+}
+
+TEST_F(Endorsement, RevokingEndsTheOwnerAndMakesRoomForAnotherKey) {
+  ASSERT_TRUE(ok(create_revocable(false)));
+  auto old = tpm.read_pubek();
+  ASSERT_TRUE(ok(tpm.take_ownership(old.value, kOwnerAuth, kSrkAuth)));
+  auto blob = tpm.seal(kSrk, kSrkAuth, client::bytes_of("sealed"), kDataAuth);
+  ASSERT_TRUE(ok(blob));
+  w.presence();
+  ASSERT_TRUE(ok(tpm.run(0x80, Out().raw(client::secret("reset")))));
+  EXPECT_EQ(tpm.get_capability(5, Out().u32(0x111)).value, Bytes{0}) << "there is no owner";
+  turn_on();
+  ASSERT_TRUE(ok(create()));
+  auto fresh = tpm.read_pubek();
+  ASSERT_TRUE(ok(fresh));
+  EXPECT_NE(fresh.value.modulus, old.value.modulus);
+  ASSERT_TRUE(ok(tpm.take_ownership(fresh.value, kOwnerAuth, kSrkAuth)));
+  EXPECT_NE(tpm.unseal(kSrk, kSrkAuth, blob.value, kDataAuth).code(), rc::Ok);
+  EXPECT_TRUE(refused(tpm.run(0x80, Out().raw(client::secret("reset"))), rc::PermanentEk)) << "this one stays";
+}
+
+TEST_F(Endorsement, ARevocableKeyAndItsSecretOutlastThePower) {
+  ASSERT_TRUE(ok(create_revocable(false)));
+  auto before = tpm.read_pubek();
+  w.machine().power_cycle();
+  ASSERT_TRUE(ok(tpm.startup()));
+  EXPECT_EQ(tpm.read_pubek().value.modulus, before.value.modulus);
+  w.presence();
+  EXPECT_TRUE(refused(tpm.run(0x80, Out().raw(kWrong)), rc::AuthFail));
+  EXPECT_TRUE(ok(tpm.run(0x80, Out().raw(client::secret("reset")))));
 }
 
 TEST_F(Endorsement, AnOrdinaryKeyIsPermanent) {
