@@ -206,7 +206,7 @@ TEST_F(ChangeAuthOwner, EndsItsSession) {  // 6
 TEST_F(ChangeAuthOwner, EndsTheOtherOsapSessionsOfTheOwner) {  // 8
   Proof other = by_osap();
   ASSERT_TRUE(ok(change(by_osap(), kEtOwner)));
-  EXPECT_NE(tpm.run({.ordinal = 0x7d, .proofs = {other}}).code, rc::Ok);
+  EXPECT_TRUE(refused(tpm.run({.ordinal = 0x7d, .proofs = {other}}), rc::InvalidAuthHandle));
 }
 
 TEST_F(ChangeAuthOwner, AnOldSecretOfTheSrkWorksInNoSession) {
