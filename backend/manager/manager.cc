@@ -45,8 +45,23 @@ xen::Result<> Manager::begin() {
   loop_.add(store_.fd(), [this] { on_store(); });
   if (vault_.fd() >= 0) loop_.add(vault_.fd(), [this] { vault_.completed(); });
   scan();
+  sweep_errors();
   first_scan_ = false;
   return {};
+}
+
+// What an earlier manager said about devices that were removed while there was none.
+void Manager::sweep_errors() {
+  const xen::Path errors = home_ / "error/backend/vtpm";
+  auto domains = store_.list(errors);
+  for (const std::string& domain : domains.ok() ? domains.value() : std::vector<std::string>()) {
+    if (!xen::Path::parse(domain)) continue;
+    auto numbers = store_.list(errors / domain);
+    for (const std::string& number : numbers.ok() ? numbers.value() : std::vector<std::string>()) {
+      auto id = device_in({domain, number}, 0);
+      if (id && !devices_.contains(*id)) DeviceNodes(store_, home_, *id).clear_error();
+    }
+  }
 }
 
 void Manager::on_store() {

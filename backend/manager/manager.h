@@ -38,6 +38,7 @@ class Manager {
   void on_store();
   void on_watch(const xen::WatchEvent& event);
   void scan();
+  void sweep_errors();
   void find(DeviceId id);
   void look_at(Device& device);
   std::optional<Event> level(Device& device);

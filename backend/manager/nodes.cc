@@ -143,7 +143,7 @@ void DeviceNodes::tell_error(const std::string& text) const {
 
 // With the directories above it that hold nothing else, so that nothing of ours outlives the last device.
 void DeviceNodes::clear_error() const {
-  auto there = store_.exists(error_);
+  auto there = store_.exists(error_ / "error");
   if (!there.ok() || !there.value()) return;
   auto removed = store_.remove(error_);
   xen::Path above = error_;

@@ -249,6 +249,17 @@ TEST_F(Lifecycle, LeavesNothingBehindADestroyedDomain) {
   EXPECT_FALSE(node("/local/domain/0/error/backend").has_value());
 }
 
+TEST_F(Lifecycle, SweepsWhatWasSaidAboutDevicesThatAreGone) {
+  unsigned domain = create_domain(uuid_);
+  set_node(front_path(domain) + "/state", "nonsense");
+  ASSERT_TRUE(eventually([&] { return node(error_path(domain)).has_value(); }));
+  stack_.kill_manager();
+  remove_node(back_path(domain));
+  stack_.start_manager();
+  EXPECT_TRUE(eventually([&] { return !node("/local/domain/0/error/backend"); }));
+  destroy_domain(domain);
+}
+
 TEST_F(Lifecycle, ServesAnInstanceToOneDeviceAtATime) {
   unsigned first = create_domain(uuid_), second = create_domain(uuid_);
   Frontend frontend(stack_, first);

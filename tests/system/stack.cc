@@ -107,6 +107,7 @@ Stack::~Stack() {
     std::string id = device.value("device", "0/0");
     run({program("xen-loopback"), "domain", "destroy", id.substr(0, id.find('/'))});
   }
+  eventually([this] { return control({"stats"}).value("devices", nlohmann::json::array()).empty(); });
   manager_.reset();
   if (const char* keep = ::getenv("KEEP_LOGS")) {
     std::filesystem::copy(directory_ + "/log", std::string(keep) + "/" + std::filesystem::path(directory_).filename().string());
