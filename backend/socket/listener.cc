@@ -90,8 +90,7 @@ Or<Listener> Listener::open_unix(const std::string& path) {
   if (left_behind(address)) ::unlink(path.c_str());
   vault::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   mode_t before = ::umask(0177);  // who may connect commands the TPM: the owner alone
-  bool listens =
-      fd && ::bind(fd.get(), generic(address), sizeof(address)) == 0 && ::listen(fd.get(), kWaiting) == 0;
+  bool listens = fd && ::bind(fd.get(), generic(address), sizeof(address)) == 0 && ::listen(fd.get(), kWaiting) == 0;
   int error = errno;
   ::umask(before);
   errno = error;

@@ -6,9 +6,9 @@
 
 // What stands behind malloc() and its sisters in glibc; ours, being in the program, take the place of its own.
 extern "C" {
-void* __libc_malloc(size_t size);                // NOLINT(bugprone-reserved-identifier)
-void* __libc_calloc(size_t n, size_t size);      // NOLINT(bugprone-reserved-identifier)
-void* __libc_realloc(void* at, size_t size);     // NOLINT(bugprone-reserved-identifier)
+void* __libc_malloc(size_t size);             // NOLINT(bugprone-reserved-identifier)
+void* __libc_calloc(size_t n, size_t size);   // NOLINT(bugprone-reserved-identifier)
+void* __libc_realloc(void* at, size_t size);  // NOLINT(bugprone-reserved-identifier)
 }
 
 namespace {

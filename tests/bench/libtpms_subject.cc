@@ -14,7 +14,8 @@ namespace {
 class LibtpmsSubject : public Subject {
  public:
   LibtpmsSubject() : machine_(machine::make()) {
-    client::Tpm tpm([this](const client::Bytes& command, uint8_t locality) { return machine_->execute(command, locality); });
+    client::Tpm tpm(
+        [this](const client::Bytes& command, uint8_t locality) { return machine_->execute(command, locality); });
     if (!tpm.startup().ok()) abort();
   }
   ~LibtpmsSubject() override { free(response_); }

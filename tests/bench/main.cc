@@ -104,9 +104,12 @@ const Operation kOperations[] = {
     {"GetRandom 20", 0x46, 400, false, [](Bench& b) { must(b.tpm.get_random(20).reply, "GetRandom"); }},
     {"Seal", 0x17, 40, false,
      [](Bench& b) { must(b.tpm.seal(client::kSrk, kSrk, Bytes(32, 7), kData).reply, "Seal"); }},
-    {"Unseal", 0x18, 40, true, [](Bench& b) { must(b.tpm.unseal(client::kSrk, kSrk, b.sealed, kData).reply, "Unseal"); }},
+    {"Unseal", 0x18, 40, true,
+     [](Bench& b) { must(b.tpm.unseal(client::kSrk, kSrk, b.sealed, kData).reply, "Unseal"); }},
     {"Quote", 0x16, 40, true,
-     [](Bench& b) { must(b.tpm.quote(b.key, kKey, kData, client::pcr_selection({0, 10})).reply, "Quote"); }},
+     [](Bench& b) {
+       must(b.tpm.quote(b.key, kKey, kData, client::pcr_selection({0, 10})).reply, "Quote");
+     }},
     {"Sign", 0x3c, 40, true, [](Bench& b) { must(b.tpm.sign(b.key, kKey, Bytes(20, 7)).reply, "Sign"); }},
     {"LoadKey2", 0x41, 40, true,
      [](Bench& b) {
@@ -201,8 +204,8 @@ int main(int argc, char** argv) {
   std::vector<Row> rows;
   for (const Operation& operation : kOperations) rows.push_back({&operation, {}, {}});
   for (int round = 0; round < kRounds; round++) {
-    for (int i = 0; i < 40; i++) measure(floor, [&] { bare.run(); });
     for (Row& row : rows) {
+      for (int i = 0; i < 10; i++) measure(floor, [&] { bare.run(); });
       run_rounds(engine, *row.operation, row.engine);
       run_rounds(libtpms, *row.operation, row.libtpms);
     }

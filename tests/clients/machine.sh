@@ -65,7 +65,7 @@ start_tcsd() {
 
 tcsd_gone() { ! kill -0 "$tcsd_pid" 2>/dev/null; }
 
-# tcsd waits for what its threads are doing before it ends, which can be for ever.
+# tcsd waits for its threads before it ends; the test does not wait for ever.
 stop_tcsd() {
   kill "$tcsd_pid"
   eventually 5 tcsd_gone || { note "tcsd did not end by itself" && kill -KILL "$tcsd_pid"; }

@@ -123,10 +123,9 @@ struct Use {
   int n_args;
   int (*run)(Stream&, char**);
 };
-const std::map<std::string, Use> kUses = {{"split", {0, split}},          {"join", {0, join}},
-                                          {"size", {1, size}},            {"extend", {2, extend}},
-                                          {"pcr", {1, pcr}},              {"presence", {1, presence}},
-                                          {"startup", {1, startup}},      {"save-state", {0, save_state}}};
+const std::map<std::string, Use> kUses = {
+    {"split", {0, split}}, {"join", {0, join}},         {"size", {1, size}},       {"extend", {2, extend}},
+    {"pcr", {1, pcr}},     {"presence", {1, presence}}, {"startup", {1, startup}}, {"save-state", {0, save_state}}};
 
 }  // namespace
 
@@ -134,9 +133,11 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::string(argv[1]) == "free-port") return free_port();
   auto use = argc < 3 ? kUses.end() : kUses.find(argv[2]);
   if (use == kUses.end() || argc != 3 + use->second.n_args) {
-    fputs("usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|presence FLAGS|"
-          "startup TYPE|save-state\n",
-          stderr);
+    fputs(
+        "usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|presence "
+        "FLAGS|"
+        "startup TYPE|save-state\n",
+        stderr);
     return 2;
   }
   Stream stream(argv[1]);
