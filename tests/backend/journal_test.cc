@@ -147,7 +147,7 @@ TEST_F(JournalTest, HoldsBodiesUpToItsCapacityHoweverTheyGrow) {
   }
   expect_state(m, journal.epoch(), expected);
   State full = {{1, Bytes(Journal::kSlotCapacity - 64, 0x33)}, {2, Bytes(64, 0x44)}};
-  for (uint64_t epoch : {1, 2, 3}) {
+  for (uint64_t epoch : {1u, 2u, 3u}) {
     write(journal, epoch, full);
     expect_state(m, epoch, full);
   }
