@@ -1,58 +1,22 @@
 // SPDX-License-Identifier: MIT
+// SHA1_Init and its kin are deprecated in favour of EVP; engine/crypto/hash.h says why they are used.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "engine/crypto/hash.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <vector>
 
-#include "engine/crypto/openssl.h"
 #include "lib/base/verify.h"
 
 namespace tpm::crypto {
 
-namespace {
+Sha1::Sha1() { VERIFY(SHA1_Init(&ctx_) == 1); }
+Sha1::~Sha1() { base::wipe(&ctx_, sizeof(ctx_)); }
 
-const EVP_MD* sha1_md() {
-  static const EVP_MD* const kMd = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  VERIFY(kMd != nullptr);
-  return kMd;
-}
-
-struct Pool {
-  std::vector<EVP_MD_CTX*> idle;
-  ~Pool() {
-    for (EVP_MD_CTX* ctx : idle) EVP_MD_CTX_free(ctx);
-  }
-};
-Pool& pool() {
-  thread_local Pool pool;
-  return pool;
-}
-
-EVP_MD_CTX* borrow() {
-  Pool& p = pool();
-  if (p.idle.empty()) {
-    EVP_MD_CTX* ctx = EVP_MD_CTX_new();
-    VERIFY(ctx != nullptr);
-    return ctx;
-  }
-  EVP_MD_CTX* ctx = p.idle.back();
-  p.idle.pop_back();
-  return ctx;
-}
-
-}  // namespace
-
-Sha1::Sha1() : ctx_(borrow()) { VERIFY(EVP_DigestInit_ex2(ctx_, sha1_md(), nullptr) == 1); }
-Sha1::~Sha1() { pool().idle.push_back(ctx_); }
-
-void Sha1::update(View bytes) { VERIFY(EVP_DigestUpdate(ctx_, bytes.data(), bytes.size()) == 1); }
+void Sha1::update(View bytes) { VERIFY(SHA1_Update(&ctx_, bytes.data(), bytes.size()) == 1); }
 
 Digest Sha1::finish() {
   Digest digest;
-  VERIFY(EVP_DigestFinal_ex(ctx_, digest.data(), nullptr) == 1);
-  VERIFY(EVP_DigestInit_ex2(ctx_, sha1_md(), nullptr) == 1);
+  VERIFY(SHA1_Final(digest.data(), &ctx_) == 1 && SHA1_Init(&ctx_) == 1);
   return digest;
 }
 

@@ -2,17 +2,18 @@
 // SHA-1, HMAC-SHA-1 and MGF1.
 #pragma once
 
+#include <openssl/sha.h>
+
 #include <span>
 
 #include "engine/spec/types.h"
 #include "lib/wire/reader.h"
 #include "lib/wire/writer.h"
 
-struct evp_md_ctx_st;
-
 namespace tpm::crypto {
 
-// A running SHA-1. Its context comes from a per-thread pool, so that hashing allocates nothing.
+// A running SHA-1. It uses OpenSSL's plain SHA_CTX: an EVP context allocates at every start, and a command without RSA
+// shall not allocate at all.
 class Sha1 final : public wire::Sink {
  public:
   Sha1();
@@ -33,7 +34,7 @@ class Sha1 final : public wire::Sink {
 
 
  private:
-  evp_md_ctx_st* ctx_;
+  SHA_CTX ctx_;
 };
 
 Digest sha1(View bytes);
