@@ -14,10 +14,14 @@ json failure(const std::string& text) { return {{"ok", false}, {"error", text}};
 
 const char* name_of(vault::Power::Kind kind) {
   switch (kind) {
-    case vault::Power::Kind::Off: return "off";
-    case vault::Power::Kind::Running: return "running";
-    case vault::Power::Kind::Parked: return "parked";
-    case vault::Power::Kind::Suspended: return "suspended";
+    case vault::Power::Kind::Off:
+      return "off";
+    case vault::Power::Kind::Running:
+      return "running";
+    case vault::Power::Kind::Parked:
+      return "parked";
+    case vault::Power::Kind::Suspended:
+      return "suspended";
   }
   return "?";
 }

@@ -50,8 +50,9 @@ void print_list(const json& answer) {
   for (const json& i : answer["instances"]) {
     const json& devices = i["devices"];
     std::string state = i.value("quarantined", false) ? "QUARANTINE" : text(i, "power");
-    std::printf("%-36s  %-10s  %6s  %6s  %-6s  %s\n", text(i, "uuid").c_str(), state.c_str(), number(i, "epoch").c_str(),
-                number(i, "power_cycle").c_str(), devices.empty() ? "-" : text(devices[0], "device").c_str(),
+    std::printf("%-36s  %-10s  %6s  %6s  %-6s  %s\n", text(i, "uuid").c_str(), state.c_str(),
+                number(i, "epoch").c_str(), number(i, "power_cycle").c_str(),
+                devices.empty() ? "-" : text(devices[0], "device").c_str(),
                 devices.empty() ? "-" : text(devices[0], "stage").c_str());
   }
 }
@@ -102,7 +103,8 @@ constexpr std::array kCommands = {
     Command{"quarantine", "serve an instance no more until an administrator decides", true},
     Command{"stats", "commands, errors and commits of each device", false, print_stats},
     Command{"doctor", "what is wrong, and what to do about it", false, print_doctor},
-    Command{"create", "not in this version: an instance is made when a device with a new uuid connects", false, nullptr, false},
+    Command{"create", "not in this version: an instance is made when a device with a new uuid connects", false, nullptr,
+            false},
     Command{"rekey", kAbsent, false, nullptr, false},
     Command{"invite", kAbsent, false, nullptr, false},
     Command{"export", kAbsent, false, nullptr, false},

@@ -73,7 +73,8 @@ xen::Result<Channel::Datagram> Channel::receive() const {
     return datagram;
   }
   bool one = take_ancillary(header, datagram);
-  if (!one || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return xen::SysError{EMSGSIZE, "receive from a worker"};
+  if (!one || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return xen::SysError{EMSGSIZE, "receive from a worker"};
   datagram.kind = Datagram::Kind::Message;
   datagram.bytes.assign(buffer.begin(), buffer.begin() + n);
   base::wipe(buffer.data(), static_cast<size_t>(n));

@@ -17,10 +17,10 @@ namespace backend {
 
 struct Worker {
   Process process;
-  uint64_t serial = 0;    // no two workers of this manager have the same
+  uint64_t serial = 0;  // no two workers of this manager have the same
   bool ready = false;
   bool told_to_stop = false;
-  bool gave_up = false;   // said Failed: its end is no crash
+  bool gave_up = false;  // said Failed: its end is no crash
 };
 
 // A start that is decided, kept until a worker has said Ready: before that nothing was served.
@@ -39,21 +39,21 @@ struct Device {
   std::optional<xen::Watch> front_watch;
   xen::BootLook look = xen::BootLook::TooLate;
   bool served = false;
-  bool settled = false;         // the record has been settled since the toolstack began to close the device
+  bool settled = false;  // the record has been settled since the toolstack began to close the device
   bool waits_for_lease = false;
 
-  std::optional<Ring> ring;     // the one we serve or served last
-  bool front_connected = false; // the frontend has been seen Connected on that ring
+  std::optional<Ring> ring;      // the one we serve or served last
+  bool front_connected = false;  // the frontend has been seen Connected on that ring
   std::optional<vault::Lease> lease;
   std::optional<Plan> plan;
-  vault::Fd journal;            // of the last worker that was ready, when it left no snapshot
+  vault::Fd journal;  // of the last worker that was ready, when it left no snapshot
   std::unique_ptr<Worker> worker;
 
   std::deque<Clock::time_point> deaths;  // of workers, unexpected, in the last minute
   std::deque<Clock::time_point> starts;  // in the last seconds
   Clock::time_point not_before{};        // no start until then
 
-  std::string error;            // why it is Failed
+  std::string error;  // why it is Failed
   message::Statistics statistics;
 };
 

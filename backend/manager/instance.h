@@ -33,13 +33,13 @@ enum class Event {
   WorkerDied,
   Suspended,
   Resumed,
-  HandedOver,         // another domain has taken the frozen state: this one must never serve it again
+  HandedOver,  // another domain has taken the frozen state: this one must never serve it again
 };
 
 enum class Act {
   None,
-  Spawn,   // start a worker for the ring
-  Retry,   // count the death, offer the frontend again after a while
+  Spawn,  // start a worker for the ring
+  Retry,  // count the death, offer the frontend again after a while
   Freeze,
   Thaw,
   Drain,   // tell the worker to stop: it hands back its state and leaves the page IDLE
@@ -70,12 +70,17 @@ namespace detail {
 constexpr Step while_announced(Event event) {
   switch (event) {
     case Event::FrontReady:
-    case Event::FrontReplaced: return {Stage::Starting, Act::Spawn};
+    case Event::FrontReplaced:
+      return {Stage::Starting, Act::Spawn};
     case Event::FrontClosing:
-    case Event::BackClosing: return {Stage::Closed, Act::None};
-    case Event::BackGone: return {Stage::Gone, Act::Forget};
-    case Event::Refused: return {Stage::Failed, Act::None};
-    default: return {Stage::Announced, Act::None};
+    case Event::BackClosing:
+      return {Stage::Closed, Act::None};
+    case Event::BackGone:
+      return {Stage::Gone, Act::Forget};
+    case Event::Refused:
+      return {Stage::Failed, Act::None};
+    default:
+      return {Stage::Announced, Act::None};
   }
 }
 
@@ -85,32 +90,45 @@ constexpr Step with_worker(Stage stage, Event event) {
     case Event::FrontInitialising:
     case Event::FrontReplaced:
     case Event::FrontClosing:
-    case Event::BackClosing: return {Stage::Draining, Act::Drain};
-    case Event::BackGone: return {Stage::Gone, Act::Drain};
-    case Event::Refused: return {Stage::Failed, Act::Drain};
-    case Event::WorkerDied: return {Stage::Crashed, Act::Retry};
-    default: return {stage, Act::None};
+    case Event::BackClosing:
+      return {Stage::Draining, Act::Drain};
+    case Event::BackGone:
+      return {Stage::Gone, Act::Drain};
+    case Event::Refused:
+      return {Stage::Failed, Act::Drain};
+    case Event::WorkerDied:
+      return {Stage::Crashed, Act::Retry};
+    default:
+      return {stage, Act::None};
   }
 }
 
 constexpr Step while_crashed(Event event) {
   switch (event) {
     case Event::FrontReady:
-    case Event::FrontReplaced: return {Stage::Starting, Act::Spawn};
+    case Event::FrontReplaced:
+      return {Stage::Starting, Act::Spawn};
     case Event::FrontInitialising:
     case Event::FrontClosing:
-    case Event::BackClosing: return {Stage::Closed, Act::None};
-    case Event::BackGone: return {Stage::Gone, Act::Forget};
-    case Event::Refused: return {Stage::Failed, Act::None};
-    default: return {Stage::Crashed, Act::None};
+    case Event::BackClosing:
+      return {Stage::Closed, Act::None};
+    case Event::BackGone:
+      return {Stage::Gone, Act::Forget};
+    case Event::Refused:
+      return {Stage::Failed, Act::None};
+    default:
+      return {Stage::Crashed, Act::None};
   }
 }
 
 constexpr Step while_draining(Event event) {
   switch (event) {
-    case Event::WorkerDied: return {Stage::Closed, Act::None};
-    case Event::BackGone: return {Stage::Gone, Act::None};
-    default: return {Stage::Draining, Act::None};
+    case Event::WorkerDied:
+      return {Stage::Closed, Act::None};
+    case Event::BackGone:
+      return {Stage::Gone, Act::None};
+    default:
+      return {Stage::Draining, Act::None};
   }
 }
 
@@ -118,10 +136,14 @@ constexpr Step while_closed(Event event) {
   switch (event) {
     case Event::FrontInitialising:
     case Event::FrontReady:
-    case Event::FrontReplaced: return {Stage::Announced, Act::None};
-    case Event::BackGone: return {Stage::Gone, Act::Forget};
-    case Event::Refused: return {Stage::Failed, Act::None};
-    default: return {Stage::Closed, Act::None};
+    case Event::FrontReplaced:
+      return {Stage::Announced, Act::None};
+    case Event::BackGone:
+      return {Stage::Gone, Act::Forget};
+    case Event::Refused:
+      return {Stage::Failed, Act::None};
+    default:
+      return {Stage::Closed, Act::None};
   }
 }
 
@@ -129,9 +151,12 @@ constexpr Step while_failed(Event event) {
   switch (event) {
     case Event::FrontInitialising:
     case Event::FrontClosing:
-    case Event::BackClosing: return {Stage::Closed, Act::None};
-    case Event::BackGone: return {Stage::Gone, Act::Drain};
-    default: return {Stage::Failed, Act::None};
+    case Event::BackClosing:
+      return {Stage::Closed, Act::None};
+    case Event::BackGone:
+      return {Stage::Gone, Act::Drain};
+    default:
+      return {Stage::Failed, Act::None};
   }
 }
 
@@ -139,7 +164,8 @@ constexpr Step while_failed(Event event) {
 
 constexpr Step step(Stage stage, Event event) {
   switch (stage) {
-    case Stage::Announced: return detail::while_announced(event);
+    case Stage::Announced:
+      return detail::while_announced(event);
     case Stage::Starting:
       if (event == Event::WorkerReady) return {Stage::Serving, Act::None};
       return detail::with_worker(stage, event);
@@ -150,10 +176,14 @@ constexpr Step step(Stage stage, Event event) {
       if (event == Event::Resumed) return {Stage::Serving, Act::Thaw};
       if (event == Event::HandedOver) return {Stage::Draining, Act::Kill};
       return detail::with_worker(stage, event);
-    case Stage::Crashed: return detail::while_crashed(event);
-    case Stage::Draining: return detail::while_draining(event);
-    case Stage::Closed: return detail::while_closed(event);
-    case Stage::Failed: return detail::while_failed(event);
+    case Stage::Crashed:
+      return detail::while_crashed(event);
+    case Stage::Draining:
+      return detail::while_draining(event);
+    case Stage::Closed:
+      return detail::while_closed(event);
+    case Stage::Failed:
+      return detail::while_failed(event);
     case Stage::Gone:
       if (event == Event::WorkerDied) return {Stage::Gone, Act::Forget};
       return {Stage::Gone, Act::None};

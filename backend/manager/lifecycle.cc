@@ -30,23 +30,34 @@ std::array<uint8_t, 32> sha256(base::View of) {
 
 const char* text_of(StartKind kind) {
   switch (kind) {
-    case StartKind::PowerOn: return "power on";
-    case StartKind::Reconnect: return "state goes on";
-    case StartKind::Continuation: return "continuation after a crash";
-    case StartKind::Lost: return "volatile state lost: the TPM fails its self-test until the guest's next power cycle";
+    case StartKind::PowerOn:
+      return "power on";
+    case StartKind::Reconnect:
+      return "state goes on";
+    case StartKind::Continuation:
+      return "continuation after a crash";
+    case StartKind::Lost:
+      return "volatile state lost: the TPM fails its self-test until the guest's next power cycle";
   }
   return "?";
 }
 
 std::string text_of(message::Failure why) {
   switch (why) {
-    case message::Failure::BadStart: return "the worker did not understand its start: are both of one version?";
-    case message::Failure::CannotMap: return "the frontend's grant could not be mapped: ring-ref is wrong";
-    case message::Failure::CannotBind: return "the frontend's event channel could not be bound: event-channel is wrong";
-    case message::Failure::CannotUnseal: return "the stored state does not open";
-    case message::Failure::CannotLockDown: return "the worker could not be confined: see the log of vtpmd";
-    case message::Failure::BadState: return "the stored state is malformed";
-    case message::Failure::PeerBroke: return "the frontend broke the protocol on the shared page";
+    case message::Failure::BadStart:
+      return "the worker did not understand its start: are both of one version?";
+    case message::Failure::CannotMap:
+      return "the frontend's grant could not be mapped: ring-ref is wrong";
+    case message::Failure::CannotBind:
+      return "the frontend's event channel could not be bound: event-channel is wrong";
+    case message::Failure::CannotUnseal:
+      return "the stored state does not open";
+    case message::Failure::CannotLockDown:
+      return "the worker could not be confined: see the log of vtpmd";
+    case message::Failure::BadState:
+      return "the stored state is malformed";
+    case message::Failure::PeerBroke:
+      return "the frontend broke the protocol on the shared page";
   }
   return "the worker gave up";
 }
@@ -106,8 +117,12 @@ vault::Result<Plan> Manager::decide(Device& device, vault::Instance& instance) {
     case Take::PowerOn:
       power.cycle++;
       break;
-    case Take::Snapshot: plan = {StartKind::Reconnect, power.snapshot}; break;
-    case Take::Lost: plan.kind = StartKind::Lost; break;
+    case Take::Snapshot:
+      plan = {StartKind::Reconnect, power.snapshot};
+      break;
+    case Take::Lost:
+      plan.kind = StartKind::Lost;
+      break;
     case Take::Refuse:
       return vault::Refusal{vault::Refusal::Kind::Conflict,
                             "a suspended state of instance " + vault::text_of(device.back->uuid) +
@@ -225,8 +240,12 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
     if (understood) act(decoded.value());
   };
   switch (message::kind_of(bytes)) {
-    case message::Kind::Hello: understood = message::decode<message::Hello>(bytes).ok(); break;
-    case message::Kind::Ready: with(message::decode<message::Ready>(bytes), [&](auto&) { on_ready(device); }); break;
+    case message::Kind::Hello:
+      understood = message::decode<message::Hello>(bytes).ok();
+      break;
+    case message::Kind::Ready:
+      with(message::decode<message::Ready>(bytes), [&](auto&) { on_ready(device); });
+      break;
     case message::Kind::Failed:
       with(message::decode<message::Failed>(bytes), [&](auto& m) { on_failed(device, m.why); });
       break;
@@ -239,7 +258,8 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
     case message::Kind::Statistics:
       with(message::decode<message::Statistics>(bytes), [&](auto& m) { device.statistics = m; });
       break;
-    default: break;
+    default:
+      break;
   }
   if (understood) return;
   log(Level::Error, device, "worker sent a malformed message: killed");
@@ -268,7 +288,8 @@ void Manager::on_commit(Device& device, const message::Commit& commit) {
   }
   auto done = [this, id = device.id, serial = device.worker->serial, epoch = commit.epoch](vault::Result<> stored) {
     Worker* waiting = worker(id, serial);
-    if (!stored.ok()) base::log(Level::Error, "device " + backend::text_of(id) + ": not stored: " + stored.error().text);
+    if (!stored.ok())
+      base::log(Level::Error, "device " + backend::text_of(id) + ": not stored: " + stored.error().text);
     if (waiting == nullptr) return;
     tell(*this->device(id), "go on", waiting->process.channel.send(message::Committed{epoch, stored.ok()}));
   };
@@ -288,9 +309,10 @@ void Manager::on_snapshot(Device& device, const message::Snapshot& snapshot) {
   if (stored.ok()) stored = vault_.detached(uuid);
   if (!stored.ok()) return log(Level::Error, device, "snapshot not stored: " + stored.error().text);
   device.journal.reset();
-  log(Level::Info, device, power.kind == PowerKind::Off      ? "power cycle: volatile state dropped"
-                           : power.kind == PowerKind::Parked ? "volatile state kept for the running domain"
-                                                             : "volatile state kept for the suspended domain");
+  log(Level::Info, device,
+      power.kind == PowerKind::Off      ? "power cycle: volatile state dropped"
+      : power.kind == PowerKind::Parked ? "volatile state kept for the running domain"
+                                        : "volatile state kept for the suspended domain");
 }
 
 void Manager::on_failed(Device& device, message::Failure why) {
@@ -315,8 +337,9 @@ void Manager::on_exit(DeviceId id, uint64_t serial) {
   siginfo_t how{};
   bool reaped = ::waitid(P_PIDFD, static_cast<id_t>(dead->process.pidfd.get()), &how, WEXITED | WNOHANG) == 0;
   bool expected = dead->told_to_stop || dead->gave_up;
-  std::string status = !reaped ? "" : how.si_code == CLD_EXITED ? " with status " + std::to_string(how.si_status)
-                                                                : " by signal " + std::to_string(how.si_status);
+  std::string status = !reaped                     ? ""
+                       : how.si_code == CLD_EXITED ? " with status " + std::to_string(how.si_status)
+                                                   : " by signal " + std::to_string(how.si_status);
   log(expected ? Level::Info : Level::Warning, of, "worker " + std::to_string(dead->process.pid) + " ended" + status);
   loop_.remove(dead->process.pidfd.get());
   if (dead->process.channel) loop_.remove(dead->process.channel.fd());
@@ -376,7 +399,8 @@ vault::Result<> Manager::power_cycle(const vault::Uuid& uuid) {
   power.kind = PowerKind::Off;
   power.snapshot = {};
   TRY(vault_.set_power(uuid, power));
-  if (had_snapshot) base::log(Level::Notice, "instance " + vault::text_of(uuid) + ": standing state discarded by command");
+  if (had_snapshot)
+    base::log(Level::Notice, "instance " + vault::text_of(uuid) + ": standing state discarded by command");
   for (auto& [id, device] : devices_) dirty_.insert(id);
   return {};
 }

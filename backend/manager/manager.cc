@@ -84,8 +84,8 @@ void Manager::on_watch(const xen::WatchEvent& event) {
     return;
   }
   auto path = xen::Path::parse(event.token == kBackendToken ? event.path : event.token);
-  auto parts = path ? path->below(event.token == kBackendToken ? home_ / "backend/vtpm" : xen::Path("front"))
-                    : std::nullopt;
+  auto parts =
+      path ? path->below(event.token == kBackendToken ? home_ / "backend/vtpm" : xen::Path("front")) : std::nullopt;
   if (!parts) return;
   if (auto id = device_in(*parts, 0)) {
     find(*id);
@@ -230,21 +230,34 @@ bool Manager::has_lease(Device& device) {
 void Manager::apply(Device& device, Event event) {
   Step s = step(device.stage, event);
   if (s.next != device.stage) {
-    log(Level::Info, device, std::string(name_of(event)) + ": " + std::string(name_of(device.stage)) + " to " +
-                                 std::string(name_of(s.next)));
+    log(Level::Info, device,
+        std::string(name_of(event)) + ": " + std::string(name_of(device.stage)) + " to " +
+            std::string(name_of(s.next)));
   }
   device.stage = s.next;
   switch (s.act) {
-    case Act::None: break;
-    case Act::Spawn: static_cast<void>(start(device)); break;
-    case Act::Retry: retry(device); break;
-    case Act::Freeze: tell(device, "freeze", device.worker->process.channel.send(message::Freeze{})); break;
-    case Act::Thaw: tell(device, "thaw", device.worker->process.channel.send(message::Thaw{})); break;
-    case Act::Drain: drain(device); break;
+    case Act::None:
+      break;
+    case Act::Spawn:
+      static_cast<void>(start(device));
+      break;
+    case Act::Retry:
+      retry(device);
+      break;
+    case Act::Freeze:
+      tell(device, "freeze", device.worker->process.channel.send(message::Freeze{}));
+      break;
+    case Act::Thaw:
+      tell(device, "thaw", device.worker->process.channel.send(message::Thaw{}));
+      break;
+    case Act::Drain:
+      drain(device);
+      break;
     case Act::Kill:
       if (device.worker) device.worker->process.kill();
       break;
-    case Act::Forget: break;
+    case Act::Forget:
+      break;
   }
   bool closing = event == Event::BackClosing || event == Event::BackGone;
   if (closing && !device.worker) settle_without_worker(device);

@@ -95,7 +95,7 @@ class Manager {
   std::map<DeviceId, Device> devices_;
   std::map<DeviceId, Channel> adoptions_;  // asked, not answered
   std::set<DeviceId> dirty_;
-  std::vector<xen::Watch> watches_;        // before store_ goes, like those of the devices
+  std::vector<xen::Watch> watches_;  // before store_ goes, like those of the devices
 };
 
 }  // namespace backend

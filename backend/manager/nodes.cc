@@ -29,8 +29,9 @@ std::string number_into(const xen::Nodes& nodes, const xen::Path& path, T lowest
   if (!text) return path.text() + " is missing";
   auto number = xen::number_in<T>(*text);
   auto bounded = number ? number->within(lowest, highest) : std::nullopt;
-  if (!bounded) return path.text() + " is " + quoted(*text) + ", not a number from " + std::to_string(lowest) + " to " +
-                       std::to_string(highest);
+  if (!bounded)
+    return path.text() + " is " + quoted(*text) + ", not a number from " + std::to_string(lowest) + " to " +
+           std::to_string(highest);
   to = *bounded;
   return {};
 }
@@ -95,7 +96,8 @@ Seen<BackNodes> DeviceNodes::back() const {
   if (xen::DomId{domain} != id_.domain) {
     seen.wrong = (back_ / "frontend-id").text() + " is not the domain in its path";
   } else if (!path || !path->below(home)) {
-    seen.wrong = (back_ / "frontend").text() + " is " + quoted(front.value_or("")) + ", not a path below " + home.text();
+    seen.wrong =
+        (back_ / "frontend").text() + " is " + quoted(front.value_or("")) + ", not a path below " + home.text();
   } else if (!parsed) {
     seen.wrong = (back_ / "uuid").text() + " is " + quoted(uuid.value_or("")) + ", not a uuid";
   } else {

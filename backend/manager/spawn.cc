@@ -94,7 +94,8 @@ bool is_journal(int fd) {
 }
 
 std::string Spawner::socket_of(DeviceId id) const {
-  return runtime_ + "/" + std::to_string(static_cast<unsigned>(id.domain)) + "-" + std::to_string(id.number) + ".worker";
+  return runtime_ + "/" + std::to_string(static_cast<unsigned>(id.domain)) + "-" + std::to_string(id.number) +
+         ".worker";
 }
 
 xen::Result<vault::Fd> Spawner::listen(DeviceId id) const {

@@ -22,7 +22,7 @@ std::string text_of(DeviceId id);
 // A worker seen from outside. Dropping it leaves the process alone.
 struct Process {
   pid_t pid = 0;
-  vault::Fd pidfd;    // readable when it has ended
+  vault::Fd pidfd;  // readable when it has ended
   Channel channel;
   vault::Fd journal;  // the volatile state, held so that it outlives the worker
   void kill() const;

@@ -23,7 +23,8 @@ constexpr Uuid kNobody{};
 Refusal broken(std::string text) { return {Refusal::Kind::Broken, std::move(text)}; }
 Refusal broken(const xen::SysError& error) { return broken("state directory: " + error.text()); }
 Refusal quarantined(std::string why) {
-  return {Refusal::Kind::Quarantined, std::move(why) + "; the stored state is kept: restore it from a backup, trust it " +
+  return {Refusal::Kind::Quarantined, std::move(why) +
+                                          "; the stored state is kept: restore it from a backup, trust it " +
                                           "again with `vtpmctl quarantine --lift`, or remove it with `vtpmctl delete`"};
 }
 // Reports what the operating system refused.
@@ -122,13 +123,13 @@ FileVault::Known* FileVault::known(const Uuid& uuid) {
 
 Result<> FileVault::write_register() {
   register_.version++;
-  return told(directory_.write(
-      kRegister, seal(master_, kNobody, Purpose::Register, register_.version, wire::encode(register_))));
+  return told(directory_.write(kRegister,
+                               seal(master_, kNobody, Purpose::Register, register_.version, wire::encode(register_))));
 }
 
 Result<> FileVault::write_instance(const Uuid& uuid, const Instance& instance) {
-  return told(instances_.write(file_of(uuid),
-                               seal(master_, uuid, Purpose::Record, instance.epoch, wire::encode(instance))));
+  return told(
+      instances_.write(file_of(uuid), seal(master_, uuid, Purpose::Record, instance.epoch, wire::encode(instance))));
 }
 
 Result<Instance> FileVault::read_instance(const Uuid& uuid) {

@@ -43,11 +43,11 @@ struct Power {
     Suspended = 3,  // in `snapshot`, while its domain is saved
   };
   Kind kind = Kind::Off;
-  uint64_t cycle = 0;             // counts the power cycles
+  uint64_t cycle = 0;              // counts the power cycles
   std::array<uint8_t, 16> host{};  // which boot of the host, and which of its domains
   uint16_t domain = 0;
-  uint64_t epoch = 0;             // of the permanent state that goes with `snapshot`
-  wire::SizedBytes snapshot;      // sealed, Purpose::Snapshot
+  uint64_t epoch = 0;         // of the permanent state that goes with `snapshot`
+  wire::SizedBytes snapshot;  // sealed, Purpose::Snapshot
 };
 
 struct Instance {
@@ -92,8 +92,8 @@ class Vault {
   virtual Result<Lease> lease(const Uuid& uuid) = 0;
   virtual Result<Instance> load(const Uuid& uuid) = 0;
 
-  // Stores `permanent`, sealed as epoch expected + 1, and calls `done` when it is durable or refused: before it returns,
-  // or later from completed(). A repeat of the last commit succeeds.
+  // Stores `permanent`, sealed as epoch expected + 1, and calls `done` when it is durable or refused: before it
+  // returns, or later from completed(). A repeat of the last commit succeeds.
   using Done = std::function<void(Result<>)>;
   virtual void commit(const Uuid& uuid, uint64_t expected, base::View permanent, Done done) = 0;
   // Readable when completed() has something to do; -1 when commit() is always done at once.

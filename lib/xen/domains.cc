@@ -10,11 +10,16 @@ namespace {
 
 ShutdownReason reason_in(uint32_t flags) {
   switch ((flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) {
-    case SHUTDOWN_poweroff: return ShutdownReason::Poweroff;
-    case SHUTDOWN_reboot: return ShutdownReason::Reboot;
-    case SHUTDOWN_suspend: return ShutdownReason::Suspend;
-    case SHUTDOWN_crash: return ShutdownReason::Crash;
-    default: return ShutdownReason::Other;
+    case SHUTDOWN_poweroff:
+      return ShutdownReason::Poweroff;
+    case SHUTDOWN_reboot:
+      return ShutdownReason::Reboot;
+    case SHUTDOWN_suspend:
+      return ShutdownReason::Suspend;
+    case SHUTDOWN_crash:
+      return ShutdownReason::Crash;
+    default:
+      return ShutdownReason::Other;
   }
 }
 
@@ -26,8 +31,8 @@ bool paging_on(const vcpu_guest_context_x86_64_t& vcpu) {
 // The code selector is asked for first because a 32-bit guest's context has another layout: in a new one both places
 // lie in what is still zero there, so that a new boot of either width is never taken for a restored domain.
 bool trap_table_in_use(const vcpu_guest_context_x86_64_t& vcpu) {
-  return vcpu.user_regs.cs != 0 &&
-         std::any_of(std::begin(vcpu.trap_ctxt), std::end(vcpu.trap_ctxt), [](const auto& t) { return t.address != 0; });
+  return vcpu.user_regs.cs != 0 && std::any_of(std::begin(vcpu.trap_ctxt), std::end(vcpu.trap_ctxt),
+                                               [](const auto& t) { return t.address != 0; });
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ class Watch {
 
  private:
   friend class Store;
-  Watch(xs_handle* store, Path path, std::string token) : store_(store), path_(std::move(path)), token_(std::move(token)) {}
+  Watch(xs_handle* store, Path path, std::string token)
+      : store_(store), path_(std::move(path)), token_(std::move(token)) {}
   void end();
 
   xs_handle* store_;

@@ -32,8 +32,9 @@ A expect(const std::string& what, A answer) {
 }
 
 void write_file(const std::string& name, const Bytes& bytes) {
-  std::ofstream(name, std::ios::binary).write(static_cast<const char*>(static_cast<const void*>(bytes.data())),
-                                              static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(name, std::ios::binary)
+      .write(static_cast<const char*>(static_cast<const void*>(bytes.data())),
+             static_cast<std::streamsize>(bytes.size()));
 }
 
 // The key as OpenSSL's command line reads it.
@@ -83,7 +84,8 @@ void seal_and_unseal(client::Tpm& tpm) {
   Digest now = client::composite(selection, {expect("TPM_PCRRead", tpm.pcr_read(10)).value});
   Bytes data = client::bytes_of("the key of a disk");
   Digest auth = client::secret("data");
-  auto blob = expect("TPM_Seal", tpm.seal(client::kSrk, client::kWellKnown, data, auth, client::pcr_info(selection, now)));
+  auto blob =
+      expect("TPM_Seal", tpm.seal(client::kSrk, client::kWellKnown, data, auth, client::pcr_info(selection, now)));
   auto opened = expect("TPM_Unseal", tpm.unseal(client::kSrk, client::kWellKnown, blob.value, auth));
   if (opened.value != data) fail("what was unsealed is not what was sealed", {});
   step("a secret sealed to PCR 10 and unsealed again");

@@ -8,7 +8,8 @@
 namespace backend {
 namespace {
 
-constexpr Event kFrontEvents[] = {Event::FrontInitialising, Event::FrontReady, Event::FrontReplaced, Event::FrontClosing};
+constexpr Event kFrontEvents[] = {Event::FrontInitialising, Event::FrontReady, Event::FrontReplaced,
+                                  Event::FrontClosing};
 
 template <class F>
 void for_each_pair(F visit) {

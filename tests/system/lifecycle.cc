@@ -32,9 +32,8 @@ class Lifecycle : public ::testing::Test {
     return read.value;
   }
   bool serves(unsigned domain) {
-    return eventually([&] {
-      return node(back_path(domain) + "/state") == "4" && node(front_path(domain) + "/state") == "4";
-    });
+    return eventually(
+        [&] { return node(back_path(domain) + "/state") == "4" && node(front_path(domain) + "/state") == "4"; });
   }
   // A command that waits on the page while this goes on is answered TPM_FAIL: it may have been executed already.
   bool replaced(unsigned domain, pid_t old) {
@@ -96,8 +95,8 @@ TEST_F(Lifecycle, KillsAWorkerThatTalksNonsenseAndNoOther) {
   std::string libexec = stack_.directory() + "/libexec", flag = stack_.directory() + "/flag";
   run({"mkdir", libexec});
   std::ofstream(libexec + "/vtpmd") << "#!/bin/sh\nif [ -e " << flag << " ]; then rm " << flag
-                                    << "; printf '\\377nonsense' >&3; exec sleep 60; fi\nexec "
-                                    << program("vtpmd") << "\n";
+                                    << "; printf '\\377nonsense' >&3; exec sleep 60; fi\nexec " << program("vtpmd")
+                                    << "\n";
   run({"chmod", "+x", libexec + "/vtpmd"});
   stack_.start_manager(libexec);
   unsigned neighbour = create_domain(fresh_uuid());
@@ -128,7 +127,8 @@ TEST_F(Lifecycle, SurvivesAKilledManager) {
   ASSERT_TRUE(eventually([&] { return stack_.stage_of(domain) == "serving"; }));
   EXPECT_EQ(stack_.worker_of(domain), worker) << "the guest's worker was adopted";
   EXPECT_EQ(pcr(frontend), measured);
-  auto owned = frontend.tpm().take_ownership(frontend.tpm().read_pubek().value, client::secret("o"), client::kWellKnown);
+  auto owned =
+      frontend.tpm().take_ownership(frontend.tpm().read_pubek().value, client::secret("o"), client::kWellKnown);
   EXPECT_TRUE(owned.ok()) << "commits go to the new manager";
   ::kill(worker, SIGKILL);
   ASSERT_TRUE(eventually([&] { return replaced(domain, worker); }));

@@ -110,7 +110,8 @@ Stack::~Stack() {
   eventually([this] { return control({"stats"}).value("devices", nlohmann::json::array()).empty(); });
   manager_.reset();
   if (const char* keep = ::getenv("KEEP_LOGS")) {
-    std::filesystem::copy(directory_ + "/log", std::string(keep) + "/" + std::filesystem::path(directory_).filename().string());
+    std::filesystem::copy(directory_ + "/log",
+                          std::string(keep) + "/" + std::filesystem::path(directory_).filename().string());
   }
   std::filesystem::remove_all(directory_);
 }
@@ -118,7 +119,7 @@ Stack::~Stack() {
 void Stack::start_manager(const std::string& libexec) {
   manager_.reset();
   std::filesystem::remove(directory_ + "/run/control.sock");
-  Words words = {program("vtpm-managerd"), "--foreground",  "--log-level", "7", "--state-dir",
+  Words words = {program("vtpm-managerd"), "--foreground",  "--log-level",      "7", "--state-dir",
                  directory_ + "/state",    "--runtime-dir", directory_ + "/run"};
   if (!libexec.empty()) words.insert(words.end(), {"--libexec", libexec});
   manager_.emplace(words, directory_ + "/log");

@@ -19,12 +19,14 @@ class StoreTest : public ::testing::Test {
   static xen::Store open() { return xen::Store::open().take(); }
   // Whether the next event within a second has the token; events of others before it are passed over.
   bool fires(const std::string& token) {
-    return eventually([&] {
-      pollfd ready{.fd = store_.fd(), .events = POLLIN, .revents = 0};
-      ::poll(&ready, 1, 50);
-      auto event = store_.next_event();
-      return event.ok() && event.value() && event.value()->token == token;
-    }, 1000);
+    return eventually(
+        [&] {
+          pollfd ready{.fd = store_.fd(), .events = POLLIN, .revents = 0};
+          ::poll(&ready, 1, 50);
+          auto event = store_.next_event();
+          return event.ok() && event.value() && event.value()->token == token;
+        },
+        1000);
   }
 
   const Path kHere = "/test/store";
@@ -32,8 +34,10 @@ class StoreTest : public ::testing::Test {
 };
 
 TEST(Paths, AcceptWhatXenStoreAccepts) {
-  for (const char* good : {"/", "/local/domain/0", "domid", "@releaseDomain", "a_b-c"}) EXPECT_TRUE(Path::parse(good)) << good;
-  for (const char* bad : {"", "/a/", "//a", "a//b", "/a b", "/a\n", "/\xc3\xa4", "/a.b"}) EXPECT_FALSE(Path::parse(bad)) << bad;
+  for (const char* good : {"/", "/local/domain/0", "domid", "@releaseDomain", "a_b-c"})
+    EXPECT_TRUE(Path::parse(good)) << good;
+  for (const char* bad : {"", "/a/", "//a", "a//b", "/a b", "/a\n", "/\xc3\xa4", "/a.b"})
+    EXPECT_FALSE(Path::parse(bad)) << bad;
   EXPECT_FALSE(Path::parse(std::string(3000, 'a')));
 }
 
