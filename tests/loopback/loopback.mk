@@ -4,7 +4,7 @@
 LOOPBACK_PRELOAD := $(patsubst %.cc,%.o,$(wildcard tests/loopback/preload/*.cc))
 
 # Position-independent and without a C++ library of its own to show: it is loaded into arbitrary programs.
-$(B)/pic/%.o: %.cc Makefile
+$(B)/pic/%.o: %.cc Makefile | build/.setup-build
 	$(call say,CXX)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(CPPFLAGS) $(filter-out -fPIE,$(CXXFLAGS)) -fPIC -fvisibility=hidden -fno-exceptions -MMD -MP -c -o $@ $<
