@@ -36,7 +36,9 @@ probe_checks() {
   matches "$type: timeouts" "$(seen timeouts)" '([1-9][0-9]* ){4}\[original\]'
   matches "$type: durations" "$(seen durations)" '([1-9][0-9]* ){3}\[original\]'
   equal "$type: pcrs are 24 lines" "$(pcr_lines)" 24
-  matches "$type: pubek is a 2048-bit modulus" "$(seen pubek | sed -n 's/^Modulus length: //p')" 256
+  equal "$type: pubek says 2048 bits" "$(seen pubek | sed -n 's/^Modulus length: //p')" 256
+  matches "$type: and shows an odd modulus of so many" "$(seen pubek | sed '1,/^Modulus:/d' | hex)" \
+    '[89a-f][0-9a-f]{510}[13579bdf]'
   equal "$type: enabled, active, not owned" "$(seen enabled) $(seen active) $(seen owned)" "1 1 0"
 }
 

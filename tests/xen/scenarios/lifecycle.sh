@@ -19,7 +19,6 @@ migrate_checks
 neighbour_checks
 second_restore_checks
 forgery_checks
-discard_checks
 check "the last guests are destroyed" guest_destroy a
 check "both" guest_destroy b
 check "no worker is left" eventually no_worker
