@@ -47,6 +47,7 @@ struct Startup {
     tpm.stclear.edit() = fresh;
     tpm.pcrs.edit() = Pcrs::at_startup();
     tpm.sessions.edit() = {};
+    tpm.nv_locks.edit() = {};
     tpm.keys.edit().clear_volatile();
   }
 
@@ -60,6 +61,7 @@ struct Startup {
         tpm.stclear.edit() = *old.stclear;
         tpm.pcrs.edit() = *old.pcrs;
         tpm.keys.edit() = *old.keys;
+        tpm.nv_locks.edit() = *old.nv_locks;
       }
     }
     if (possible) return {};

@@ -88,9 +88,10 @@ void Tpm::init() {
   slots.clear_volatile();
   keys.reset(std::move(slots));
   sha1.reset({});
+  nv_locks.reset({});
 }
 
-void Tpm::clear_owner() {
+void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
   sessions.edit().end_all();
@@ -98,6 +99,8 @@ void Tpm::clear_owner() {
   Ownership& own = ownership.edit();
   own = Ownership{};
   random(own.tpm_proof.fill());
+
+  nv.edit().clear_owner(makers_nv_too);
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
 #include "engine/state/sessions.h"
@@ -24,6 +25,7 @@ struct Tpm {
   Versioned<Ownership> ownership;
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
+  Versioned<Nv> nv;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -32,6 +34,7 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<NvLocks> nv_locks;
 
   uint64_t commits = 0;
 
@@ -62,7 +65,7 @@ struct Tpm {
   // TPM_Init: volatile state is gone.
   void init();
   // What owner clear does (Part 3, 6.2): everything an owner brought goes, the endorsement key stays.
-  void clear_owner();
+  void clear_owner(bool makers_nv_too = false);
 };
 
 // Visits every section: f(id, version, section). Ids and versions are the file format; Documentation/state-format.md.
@@ -72,6 +75,7 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{2}, uint16_t{1}, tpm.ownership);
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
+  f(uint16_t{5}, uint16_t{1}, tpm.nv);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -81,6 +85,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
 }
 
 }  // namespace tpm
