@@ -451,7 +451,8 @@ struct GetCapabilityOwner {
 
 constexpr std::array kRows = {
     before_selftest(row<GetCapability>(ordinal::GetCapability, "TPM_GetCapability", Needs{.no_lockout = true})),
-    row<SetCapability>(ordinal::SetCapability, "TPM_SetCapability", Needs::Started, optional(owner())),
+    delegable(OwnerPermission::SetCapability,
+              row<SetCapability>(ordinal::SetCapability, "TPM_SetCapability", Needs::Started, optional(owner()))),
     row<GetCapabilityOwner>(ordinal::GetCapabilityOwner, "TPM_GetCapabilityOwner", Needs::Operational, owner()),
 };
 

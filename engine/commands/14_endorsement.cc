@@ -128,8 +128,10 @@ constexpr std::array kRows = {
     row<CreateEndorsementKeyPair>(ordinal::CreateEndorsementKeyPair, "TPM_CreateEndorsementKeyPair", Needs::Unowned),
     row<CreateRevocableEk>(ordinal::CreateRevocableEK, "TPM_CreateRevocableEK", Needs::Unowned),
     row<RevokeTrust>(ordinal::RevokeTrust, "TPM_RevokeTrust", Needs::Unowned),
-    row<ReadPubek>(ordinal::ReadPubek, "TPM_ReadPubek", Needs::Unowned),
-    row<OwnerReadInternalPub>(ordinal::OwnerReadInternalPub, "TPM_OwnerReadInternalPub", Needs::Operational, owner()),
+    audited(row<ReadPubek>(ordinal::ReadPubek, "TPM_ReadPubek", Needs::Unowned)),
+    delegable(OwnerPermission::OwnerReadInternalPub,
+              names_key(row<OwnerReadInternalPub>(ordinal::OwnerReadInternalPub, "TPM_OwnerReadInternalPub",
+                                                  Needs::Operational, owner()))),
 };
 
 }  // namespace
