@@ -48,6 +48,7 @@ struct Startup {
     tpm.pcrs.edit() = Pcrs::at_startup();
     tpm.sessions.edit() = {};
     tpm.nv_locks.edit() = {};
+    tpm.active_counter.edit() = {};
     tpm.keys.edit().clear_volatile();
   }
 
@@ -62,6 +63,7 @@ struct Startup {
         tpm.pcrs.edit() = *old.pcrs;
         tpm.keys.edit() = *old.keys;
         tpm.nv_locks.edit() = *old.nv_locks;
+        tpm.active_counter.edit() = *old.active_counter;
       }
     }
     if (possible) return {};

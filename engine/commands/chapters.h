@@ -21,7 +21,9 @@ Chapter chapter_18();
 Chapter chapter_20();
 Chapter chapter_22();
 Chapter chapter_23();
+Chapter chapter_25();
 Chapter chapter_27();
+Chapter chapter_27_dir();
 Chapter chapter_27_pubek();
 
 }  // namespace tpm

@@ -24,7 +24,9 @@ std::span<const Chapter> all_chapters() {
       chapter_20(),
       chapter_22(),
       chapter_23(),
+      chapter_25(),
       chapter_27(),
+      chapter_27_dir(),
       chapter_27_pubek(),
   };
   return kChapters;

@@ -21,6 +21,7 @@ struct Entity {
   static Entity owner(const Tpm& tpm) {
     return {EntityType::Owner, tpm.ownership->owner_auth, tpm.ownership->owner_digest()};
   }
+  static Entity of(const Counter& counter) { return {EntityType::Counter, counter.auth, counter.digest()}; }
   static Entity of(const NvArea& area) { return {EntityType::Nv, area.auth, area.digest()}; }
   // A secret no session can be opened for beforehand: OIAP only.
   static Entity bare(const Secret& secret) { return {EntityType::Data, secret, {}}; }

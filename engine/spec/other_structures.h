@@ -61,6 +61,12 @@ struct CmkMigAuth {
   Digest pubkey_digest{};
 };
 
+struct CounterValue {
+  StructureTag tag = StructureTag::CounterValue;
+  std::array<uint8_t, 4> label{};
+  uint32_t count = 0;
+};
+
 struct CurrentTicks {
   StructureTag tag = StructureTag::CurrentTicks;
   uint64_t ticks = 0;

@@ -89,6 +89,7 @@ void Tpm::init() {
   keys.reset(std::move(slots));
   sha1.reset({});
   nv_locks.reset({});
+  active_counter.reset({});
 }
 
 void Tpm::clear_owner(bool makers_nv_too) {
@@ -101,6 +102,8 @@ void Tpm::clear_owner(bool makers_nv_too) {
   random(own.tpm_proof.fill());
 
   nv.edit().clear_owner(makers_nv_too);
+  counters.edit().counters.items.clear();
+  active_counter.edit() = {};
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;

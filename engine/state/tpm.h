@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/counters.h"
 #include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
@@ -26,6 +27,7 @@ struct Tpm {
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
+  Versioned<Counters> counters;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -35,6 +37,7 @@ struct Tpm {
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
   Versioned<NvLocks> nv_locks;
+  Versioned<ActiveCounter> active_counter;
 
   uint64_t commits = 0;
 
@@ -76,6 +79,7 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
+  f(uint16_t{6}, uint16_t{1}, tpm.counters);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -86,6 +90,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
+  f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
 }
 
 }  // namespace tpm
