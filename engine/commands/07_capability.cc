@@ -33,6 +33,7 @@ enum class Area : uint32_t {
   TransportScheme = 0x15,
   AuthEncrypt = 0x17,
   SelectSize = 0x18,
+  DaLogic = 0x19,
   VersionVal = 0x1a,
 };
 enum class FlagSet : uint32_t { Permanent = 0x108, Volatile = 0x109 };
@@ -273,6 +274,19 @@ bool holds(const SelectSize& size) {
   return size.bytes != 0 && size.bytes <= most;
 }
 
+// For a type of entity; what would tell an attacker when to go on is left out when the owner says so.
+Result<Bytes> lockout_answer(const Tpm& tpm, uint16_t entity_type) {
+  auto type = static_cast<EntityType>(entity_type & 0xff);
+  TRY(require(type >= EntityType::KeyHandle && type <= EntityType::Operator, Rc::BadMode));
+  uint32_t seconds = tpm.lockout->seconds_left(type, tpm.ticks());
+  DaState state = seconds > 0 ? DaState::Active : DaState::Inactive;
+  if (tpm.flags->disable_full_da_logic_info) return wire::encode(DaInfoLimited{.state = state});
+  return wire::encode(DaInfo{.state = state,
+                             .current_count = tpm.lockout->of(type).count,
+                             .threshold_count = Lockout::kThreshold,
+                             .action_depend_value = seconds});
+}
+
 bool encrypts_transport(Algorithm algorithm) {
   return offers(ordinal::EstablishTransport) && (algorithm == Algorithm::Mgf1 || algorithm == Algorithm::Aes128);
 }
@@ -325,6 +339,8 @@ Result<Bytes> answer(const Tpm& tpm, Area area, const wire::SizedBytes& sub) {
       return wire::encode(encrypts_auth(TRY(sub_capability<Algorithm>(sub))));
     case Area::SelectSize:
       return wire::encode(holds(TRY(sub.as<SelectSize>(Rc::BadParamSize))));
+    case Area::DaLogic:
+      return lockout_answer(tpm, TRY(sub_capability<uint16_t>(sub)));
     case Area::VersionVal:
       return wire::encode(version_info());
     default:

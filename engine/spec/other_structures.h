@@ -74,6 +74,28 @@ struct CurrentTicks {
   Nonce nonce{};
 };
 
+// The defence against guessing (Part 2, 21.7-21.10).
+enum class DaState : uint8_t { Inactive = 0, Active = 1 };
+struct DaActionType {
+  StructureTag tag = StructureTag::DaActionType;
+  uint32_t actions = 1;  // a time-out
+};
+struct DaInfo {
+  StructureTag tag = StructureTag::DaInfo;
+  DaState state{};
+  uint16_t current_count = 0;
+  uint16_t threshold_count = 0;
+  DaActionType action_at_threshold;
+  uint32_t action_depend_value = 0;  // the seconds that are left
+  wire::SizedBytes vendor_data;
+};
+struct DaInfoLimited {
+  StructureTag tag = StructureTag::DaInfoLimited;
+  DaState state{};
+  DaActionType action_at_threshold;
+  wire::SizedBytes vendor_data;
+};
+
 struct CapVersionInfo {
   StructureTag tag = StructureTag::CapVersionInfo;
   uint32_t version = 0;

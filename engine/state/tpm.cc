@@ -118,7 +118,6 @@ void Tpm::clear_owner(bool makers_nv_too) {
   f.ownership = true;
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
-  clear.disable_reset_lock = false;
   random(clear.context_nonce_key);
   stany.edit().context_nonce_session = nonce();
 }

@@ -6,6 +6,7 @@
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
 #include "engine/state/counters.h"
+#include "engine/state/lockout.h"
 #include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
@@ -28,6 +29,7 @@ struct Tpm {
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
   Versioned<Counters> counters;
+  Versioned<Lockout> lockout;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -80,10 +82,11 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
   f(uint16_t{6}, uint16_t{1}, tpm.counters);
+  f(uint16_t{9}, uint16_t{1}, tpm.lockout);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
-  f(uint16_t{0x101}, uint16_t{1}, tpm.stclear);
+  f(uint16_t{0x101}, uint16_t{2}, tpm.stclear);
   f(uint16_t{0x102}, uint16_t{1}, tpm.stany);
   f(uint16_t{0x103}, uint16_t{1}, tpm.pcrs);
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);

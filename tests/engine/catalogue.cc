@@ -77,7 +77,9 @@ Command set_capability(World& w) {
 }
 Command get_capability_owner(World& w) { return {.ordinal = 0x66, .proofs = {w.by_owner(true)}}; }
 
-// ---- Chapter 10 ----
+// ---- Chapters 9 and 10 ----
+
+Command reset_lock_value(World& w) { return {.ordinal = 0x40, .proofs = {w.by_owner(true)}}; }
 
 Command seal(World& w) {
   Session* session = w.osap_srk();
@@ -352,6 +354,7 @@ const std::vector<Entry>& catalogue() {
       {"GetCapability", 7, 0x65, kAlways, kT0, Stage::Owned, get_capability},
       {"SetCapability", 7, 0x3f, kAlways, kT0 | kT1, Stage::Owned, set_capability},
       {"GetCapabilityOwner", 7, 0x66, kAll, kT1, Stage::Owned, get_capability_owner},
+      {"ResetLockValue", 9, 0x40, kAll, kT1, Stage::Owned, reset_lock_value},
       {"Seal", 10, 0x17, kAll, kT1, Stage::Owned, seal},
       {"Sealx", 10, 0x3d, kAll, kT1, Stage::Owned, sealx},
       {"Unseal", 10, 0x18, kAll, kT1 | kT2, Stage::Owned, unseal},
