@@ -7,6 +7,8 @@ until [ -e /dev/tpm0 ] || [ "$waited" -ge 600 ]; do
   waited=$((waited + 1))
 done
 tcsd >/run/tcsd.log 2>&1 || cat /run/tcsd.log
+# /dev/console is nobody's controlling terminal.
+exec <>/dev/hvc0 >&0 2>&1
 stty sane
 cd /root || exit
 if word rig.pipe; then
