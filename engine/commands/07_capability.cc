@@ -171,6 +171,8 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
       return number(tpm.settings.buffer_bytes);
     case Property::ActiveCounter:
       return number(0xffffffff);  // none
+    case Property::CmkRestriction:
+      return number(tpm.transfer->restrict_delegate);
     // What this TPM has none of.
     case Property::Dirs:
     case Property::MinCounter:
@@ -184,7 +186,6 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
     case Property::DelegateRows:
     case Property::DaaSessions:
     case Property::MaxDaaSessions:
-    case Property::CmkRestriction:
     case Property::MaxNvAvailable:
       return number(0);
     default:

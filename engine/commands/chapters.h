@@ -12,6 +12,8 @@ Chapter chapter_05();
 Chapter chapter_06();
 Chapter chapter_07();
 Chapter chapter_10();
+Chapter chapter_11();
+Chapter chapter_11_cmk();
 Chapter chapter_13();
 Chapter chapter_14();
 Chapter chapter_15();
@@ -21,6 +23,7 @@ Chapter chapter_18();
 Chapter chapter_22();
 Chapter chapter_23();
 Chapter chapter_27();
+Chapter chapter_27_change_auth_asym();
 Chapter chapter_27_pubek();
 
 }  // namespace tpm

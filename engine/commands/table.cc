@@ -15,6 +15,8 @@ std::span<const Chapter> all_chapters() {
       chapter_06(),
       chapter_07(),
       chapter_10(),
+      chapter_11(),
+      chapter_11_cmk(),
       chapter_13(),
       chapter_14(),
       chapter_15(),
@@ -24,6 +26,7 @@ std::span<const Chapter> all_chapters() {
       chapter_22(),
       chapter_23(),
       chapter_27(),
+      chapter_27_change_auth_asym(),
       chapter_27_pubek(),
   };
   return kChapters;

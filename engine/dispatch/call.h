@@ -86,7 +86,7 @@ class Call {
   Result<> find_keys(void* in);                                          // 10
   Result<> authorize_slots(void* in);                                    // 11
   Result<> all_verified() const;
-  Result<> finish(size_t param_bytes, const Digest* out_digest);         // 13
+  Result<> finish(size_t param_bytes, const Digest* out_digest);  // 13
   base::ForeignBytes response() const { return response_; }
   size_t response_bytes() const { return response_bytes_; }
   void write_head(wire::Writer& w) const;
@@ -106,6 +106,7 @@ class Call {
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
+  bool delegated(size_t slot) const;
   Result<> check_auth_data_usage(const Key& key, Use use) const;
 
   const Tag tag_;

@@ -2,6 +2,7 @@
 #include "engine/state/tpm.h"
 
 #include "engine/crypto/hash.h"
+#include "engine/spec/migration_structures.h"
 #include "engine/state/snapshot.h"
 
 namespace tpm {
@@ -69,6 +70,31 @@ Result<const Key*> Tpm::find_key(uint32_t handle, Use use, uint8_t locality) con
   return key;
 }
 
+Result<> Tpm::check_delegated_use(const KeyBlob& key) const {
+  if (!key.has_flag(kMigrateAuthority)) return {};
+  uint32_t bit = 0;
+  switch (key.usage) {
+    case KeyUsage::Signing:
+      bit = kCmkDelegateSigning;
+      break;
+    case KeyUsage::Storage:
+      bit = kCmkDelegateStorage;
+      break;
+    case KeyUsage::Bind:
+      bit = kCmkDelegateBind;
+      break;
+    case KeyUsage::Legacy:
+      bit = kCmkDelegateLegacy;
+      break;
+    case KeyUsage::Migrate:
+      bit = kCmkDelegateMigrate;
+      break;
+    default:
+      break;
+  }
+  return require((transfer->restrict_delegate & bit) != 0, Rc::InvalidKeyUsage);
+}
+
 CurrentTicks Tpm::ticks() const {
   const StAny& any = *stany;
   return {.ticks = any.ticks_us + (platform.now_us() - any.ticks_since_us), .nonce = any.tick_nonce};
@@ -98,6 +124,7 @@ void Tpm::clear_owner() {
   Ownership& own = ownership.edit();
   own = Ownership{};
   random(own.tpm_proof.fill());
+  if (transfer->restrict_delegate != 0) transfer.edit().restrict_delegate = 0;
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;

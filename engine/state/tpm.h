@@ -24,6 +24,7 @@ struct Tpm {
   Versioned<Ownership> ownership;
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
+  Versioned<KeyTransfer> transfer;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -51,6 +52,9 @@ struct Tpm {
   // The key of a handle with every check of Part 1, 25.1.
   Result<const Key*> find_key(uint32_t handle, Use use, uint8_t locality) const;
 
+  // Part 2, 5.17: whether delegated sessions may use a key that is certified migratable. InvalidKeyUsage.
+  Result<> check_delegated_use(const KeyBlob& key) const;
+
   CurrentTicks ticks() const;
   void random(std::span<uint8_t> out) const { platform.entropy(out); }
   Nonce nonce() const {
@@ -72,6 +76,7 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{2}, uint16_t{1}, tpm.ownership);
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
+  f(uint16_t{10}, uint16_t{1}, tpm.transfer);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
