@@ -22,6 +22,8 @@ Chapter chapter_17();
 Chapter chapter_18();
 Chapter chapter_22();
 Chapter chapter_23();
+Chapter chapter_26_join();
+Chapter chapter_26_sign();
 Chapter chapter_27();
 Chapter chapter_27_change_auth_asym();
 Chapter chapter_27_pubek();

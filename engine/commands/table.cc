@@ -25,6 +25,8 @@ std::span<const Chapter> all_chapters() {
       chapter_18(),
       chapter_22(),
       chapter_23(),
+      chapter_26_join(),
+      chapter_26_sign(),
       chapter_27(),
       chapter_27_change_auth_asym(),
       chapter_27_pubek(),

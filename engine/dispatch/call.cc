@@ -174,6 +174,7 @@ void Call::end_sessions() {
   for (const Auth& auth : auths_) {
     if (auth.present_ && tpm.sessions->find(auth.handle_) != nullptr) tpm.sessions.edit().end(auth.handle_);
   }
+  if (tpm.daa->find(daa_session_).ok()) tpm.daa.edit().end(daa_session_);
 }
 
 }  // namespace tpm

@@ -96,6 +96,9 @@ class Call {
   bool past_parsing() const { return past_parsing_; }
   void end_sessions();
 
+  // Part 3, 26: a DAA session does not outlive a stage that failed.
+  void end_daa_session_on_failure(uint32_t handle) { daa_session_ = handle; }
+
  private:
   struct Trailer {
     Nonce nonce_even{};
@@ -116,6 +119,7 @@ class Call {
   std::array<Trailer, 2> trailers_{};
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
+  uint32_t daa_session_ = 0;
 };
 
 }  // namespace tpm

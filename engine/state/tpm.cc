@@ -114,12 +114,21 @@ void Tpm::init() {
   slots.clear_volatile();
   keys.reset(std::move(slots));
   sha1.reset({});
+  daa.reset({});
+}
+
+void Tpm::make_daa_secrets() {
+  DaaSecrets& secrets = daa_secrets.edit();
+  random(secrets.tpm_seed.fill());
+  random(secrets.proof.fill());
+  random(secrets.blob_key.fill());
 }
 
 void Tpm::clear_owner() {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
   sessions.edit().end_all();
+  daa.edit() = {};
 
   Ownership& own = ownership.edit();
   own = Ownership{};

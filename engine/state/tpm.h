@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/daa.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
 #include "engine/state/sessions.h"
@@ -25,6 +26,7 @@ struct Tpm {
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
   Versioned<KeyTransfer> transfer;
+  Versioned<DaaSecrets> daa_secrets;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -33,6 +35,7 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<DaaSessions> daa;
 
   uint64_t commits = 0;
 
@@ -65,6 +68,8 @@ struct Tpm {
 
   // TPM_Init: volatile state is gone.
   void init();
+  // With every endorsement key (Part 3, 14.1, actions 6-8).
+  void make_daa_secrets();
   // What owner clear does (Part 3, 6.2): everything an owner brought goes, the endorsement key stays.
   void clear_owner();
 };
@@ -77,6 +82,7 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{10}, uint16_t{1}, tpm.transfer);
+  f(uint16_t{11}, uint16_t{1}, tpm.daa_secrets);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -86,6 +92,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x108}, uint16_t{1}, tpm.daa);
 }
 
 }  // namespace tpm
