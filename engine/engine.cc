@@ -38,6 +38,7 @@ std::unique_ptr<Engine> Engine::manufacture(Platform& platform, const Settings& 
     auto key = make_endorsement_key(*tpm, factory.key_bits);
     if (!key.ok()) return nullptr;
     tpm->endorsement.edit().key = std::move(key).take();
+    tpm->make_daa_secrets();
     flags.nv_locked = true;
   }
   if (!tpm->commit().ok()) return nullptr;
