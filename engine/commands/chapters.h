@@ -15,6 +15,7 @@ Chapter chapter_09();
 Chapter chapter_10();
 Chapter chapter_11();
 Chapter chapter_11_cmk();
+Chapter chapter_12();
 Chapter chapter_13();
 Chapter chapter_14();
 Chapter chapter_15();

@@ -18,6 +18,7 @@ std::span<const Chapter> all_chapters() {
       chapter_10(),
       chapter_11(),
       chapter_11_cmk(),
+      chapter_12(),
       chapter_13(),
       chapter_14(),
       chapter_15(),
@@ -54,7 +55,7 @@ std::vector<const CommandRow*> sorted_rows() {
 const CommandRow* find_command(uint32_t ordinal) {
   static const std::vector<const CommandRow*> kRows = sorted_rows();
   auto at = std::ranges::lower_bound(kRows, ordinal, {}, &CommandRow::ordinal);
-  return at != kRows.end() && (*at)->ordinal == ordinal ? *at : nullptr;
+  return at != kRows.end() && (*at)->ordinal == ordinal && (*at)->offered ? *at : nullptr;
 }
 
 }  // namespace tpm

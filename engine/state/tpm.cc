@@ -2,6 +2,7 @@
 #include "engine/state/tpm.h"
 
 #include "engine/crypto/hash.h"
+#include "engine/spec/features.h"
 #include "engine/spec/migration_structures.h"
 #include "engine/state/snapshot.h"
 
@@ -148,7 +149,7 @@ void Tpm::clear_owner(bool makers_nv_too) {
   f.disable = true;
   f.deactivated = true;
   f.maintenance_done = false;
-  f.allow_maintenance = false;
+  f.allow_maintenance = kMaintenance;
   f.disable_full_da_logic_info = false;
   f.read_srk_pub = false;
   f.ownership = true;
