@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/audit_log.h"
 #include "engine/state/counters.h"
 #include "engine/state/lockout.h"
 #include "engine/state/nv.h"
@@ -29,6 +30,7 @@ struct Tpm {
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
   Versioned<Counters> counters;
+  Versioned<AuditStatus> audit;
   Versioned<Lockout> lockout;
 
   // Volatile sections.
@@ -38,6 +40,7 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<AuditDigest> audit_digest;
   Versioned<NvLocks> nv_locks;
   Versioned<ActiveCounter> active_counter;
 
@@ -82,6 +85,7 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
   f(uint16_t{6}, uint16_t{1}, tpm.counters);
+  f(uint16_t{8}, uint16_t{1}, tpm.audit);
   f(uint16_t{9}, uint16_t{1}, tpm.lockout);
 }
 template <class T, class F>
@@ -92,6 +96,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
   f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
 }
