@@ -90,7 +90,10 @@ Command set_ordinal_audit_status(World& w) {
   return {.ordinal = 0x8d, .params = Out().u32(0x46).u8(1), .proofs = {w.by_owner(true)}};
 }
 
-Command reset_lock_value(World& w) { return {.ordinal = 0x40, .proofs = {w.by_owner(true)}}; }
+Command reset_lock_value(World& w) {
+  if (w.tpm.run_oiap({.ordinal = 0x66}, kWrong).ok()) abort();  // so that there is something to reset
+  return {.ordinal = 0x40, .proofs = {w.by_owner(true)}};
+}
 
 Command seal(World& w) {
   Session* session = w.osap_srk();
