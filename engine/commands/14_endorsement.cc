@@ -84,7 +84,7 @@ struct RevokeTrust {
     TRY(require(tpm.flags->enable_revoke_ek, Rc::PermanentEk));           // 1
     TRY(require(in.reset == tpm.endorsement->reset_auth, Rc::AuthFail));  // 2
     TRY(require(tpm.physical_presence(), Rc::BadPresence));               // 3
-    tpm.clear_owner();                                                    // 4
+    tpm.clear_owner(true);                                                // 4, 4.a
     PermanentFlags& flags = tpm.flags.edit();
     flags.nv_locked = false;  // 4.b
     flags.cekp_used = false;

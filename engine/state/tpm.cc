@@ -88,9 +88,11 @@ void Tpm::init() {
   slots.clear_volatile();
   keys.reset(std::move(slots));
   sha1.reset({});
+  nv_locks.reset({});
+  active_counter.reset({});
 }
 
-void Tpm::clear_owner() {
+void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
   sessions.edit().end_all();
@@ -98,6 +100,10 @@ void Tpm::clear_owner() {
   Ownership& own = ownership.edit();
   own = Ownership{};
   random(own.tpm_proof.fill());
+
+  nv.edit().clear_owner(makers_nv_too);
+  counters.edit().counters.items.clear();
+  active_counter.edit() = {};
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;
@@ -112,7 +118,6 @@ void Tpm::clear_owner() {
   f.ownership = true;
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
-  clear.disable_reset_lock = false;
   random(clear.context_nonce_key);
   stany.edit().context_nonce_session = nonce();
 }

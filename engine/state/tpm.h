@@ -5,6 +5,9 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/counters.h"
+#include "engine/state/lockout.h"
+#include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
 #include "engine/state/sessions.h"
@@ -24,6 +27,9 @@ struct Tpm {
   Versioned<Ownership> ownership;
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
+  Versioned<Nv> nv;
+  Versioned<Counters> counters;
+  Versioned<Lockout> lockout;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -32,6 +38,8 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<NvLocks> nv_locks;
+  Versioned<ActiveCounter> active_counter;
 
   uint64_t commits = 0;
 
@@ -62,7 +70,7 @@ struct Tpm {
   // TPM_Init: volatile state is gone.
   void init();
   // What owner clear does (Part 3, 6.2): everything an owner brought goes, the endorsement key stays.
-  void clear_owner();
+  void clear_owner(bool makers_nv_too = false);
 };
 
 // Visits every section: f(id, version, section). Ids and versions are the file format; Documentation/state-format.md.
@@ -72,15 +80,20 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{2}, uint16_t{1}, tpm.ownership);
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
+  f(uint16_t{5}, uint16_t{1}, tpm.nv);
+  f(uint16_t{6}, uint16_t{1}, tpm.counters);
+  f(uint16_t{9}, uint16_t{1}, tpm.lockout);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
-  f(uint16_t{0x101}, uint16_t{1}, tpm.stclear);
+  f(uint16_t{0x101}, uint16_t{2}, tpm.stclear);
   f(uint16_t{0x102}, uint16_t{1}, tpm.stany);
   f(uint16_t{0x103}, uint16_t{1}, tpm.pcrs);
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
+  f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
 }
 
 }  // namespace tpm
