@@ -4,7 +4,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -26,8 +28,10 @@ constexpr int kGetSyscallInfo = 0x420e;
 constexpr uint8_t kEntry = 1;
 constexpr int kSyscallStop = SIGTRAP | 0x80;
 
-void* as_pointer(unsigned long number) {
-  return static_cast<char*>(nullptr) + number;  // ptrace() passes numbers as pointers
+// The C library's ptrace() wants numbers as pointers.
+template <class Data>
+long trace(long request, pid_t process, unsigned long address, Data data) {
+  return ::syscall(SYS_ptrace, request, process, address, data);
 }
 
 bool wait_for_stop(pid_t process, int& status, const std::atomic<bool>& ended) {
@@ -43,33 +47,32 @@ bool wait_for_stop(pid_t process, int& status, const std::atomic<bool>& ended) {
 }  // namespace
 
 std::optional<SystemCalls> system_calls_of(pid_t process, const std::function<void()>& f) {
-  if (::ptrace(static_cast<__ptrace_request>(PTRACE_SEIZE), process, nullptr, as_pointer(PTRACE_O_TRACESYSGOOD)) != 0) {
+  if (trace(PTRACE_SEIZE, process, 0, long{PTRACE_O_TRACESYSGOOD}) != 0) {
     return std::nullopt;
   }
-  ::ptrace(static_cast<__ptrace_request>(PTRACE_INTERRUPT), process, nullptr, nullptr);
+  trace(PTRACE_INTERRUPT, process, 0, 0L);
   SystemCalls calls;
   std::atomic<bool> ended = false;
   int status = 0;
   if (!wait_for_stop(process, status, ended)) return std::nullopt;
-  ::ptrace(PTRACE_SYSCALL, process, nullptr, nullptr);
+  trace(PTRACE_SYSCALL, process, 0, 0L);
   std::thread thread([&] {
     f();
     ended = true;
   });
   while (wait_for_stop(process, status, ended)) {
     SyscallInfo info{};
-    if (WSTOPSIG(status) == kSyscallStop &&
-        ::ptrace(static_cast<__ptrace_request>(kGetSyscallInfo), process, as_pointer(sizeof(info)), &info) > 0 &&
+    if (WSTOPSIG(status) == kSyscallStop && trace(kGetSyscallInfo, process, sizeof(info), &info) > 0 &&
         info.op == kEntry) {
       calls[info.number]++;
     }
-    ::ptrace(PTRACE_SYSCALL, process, nullptr, nullptr);
+    trace(PTRACE_SYSCALL, process, 0, 0L);
   }
   thread.join();
   // It waits inside poll() and has to be stopped before it can be let go.
-  ::ptrace(static_cast<__ptrace_request>(PTRACE_INTERRUPT), process, nullptr, nullptr);
+  trace(PTRACE_INTERRUPT, process, 0, 0L);
   ::waitpid(process, &status, __WALL);
-  ::ptrace(PTRACE_DETACH, process, nullptr, nullptr);
+  trace(PTRACE_DETACH, process, 0, 0L);
   return calls;
 }
 
