@@ -90,13 +90,22 @@ Result<> Call::authorize_slots(void* in) {
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     const AuthSlot& wanted = row.auth[slot];
     if (!has_auth(slot)) continue;
-    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(wanted.handle_in(in))));
+    if (wanted.kind == AuthSlot::Kind::Key) {
+      const KeyHandle& key = wanted.handle_in(in);
+      if (delegated(slot)) TRY(tpm.check_delegated_use(key->blob));
+      TRY(authorize(slot, Entity::of(key)));
+    }
     if (wanted.kind == AuthSlot::Kind::Owner) {
       TRY(require(tpm.owned(), Rc::AuthFail));
       TRY(authorize(slot, Entity::owner(tpm)));
     }
   }
   return {};
+}
+
+bool Call::delegated(size_t slot) const {
+  const Session* session = tpm.sessions->find(auths_[slot].handle_);
+  return session != nullptr && session->protocol == ProtocolId::Dsap;
 }
 
 Result<> Call::authorize(size_t slot, const Entity& entity) {
@@ -153,7 +162,20 @@ Result<> Call::finish(size_t param_bytes, const Digest* out_digest) {
       sessions.end(auth.handle_);
     }
   }
+  if (audited_ && !audited_before()) TRY(audit(*out_digest));
   return tpm.commit();
+}
+
+Result<> Call::audit_before_action() {
+  if (!audited_before()) return {};
+  TRY(audit_input(tpm, in_digest_));
+  return tpm.commit();
+}
+
+Result<> Call::audit(const Digest& out_digest) {
+  TRY(audit_input(tpm, in_digest_));
+  audit_output(tpm, out_digest);
+  return {};
 }
 
 void Call::write_head(wire::Writer& w) const {
@@ -172,6 +194,7 @@ void Call::end_sessions() {
   for (const Auth& auth : auths_) {
     if (auth.present_ && tpm.sessions->find(auth.handle_) != nullptr) tpm.sessions.edit().end(auth.handle_);
   }
+  if (tpm.daa->find(daa_session_).ok()) tpm.daa.edit().end(daa_session_);
 }
 
 }  // namespace tpm
