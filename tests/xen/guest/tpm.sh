@@ -1,42 +1,49 @@
 # SPDX-License-Identifier: MIT
 # What scenarios let a guest do with its TPM, through the stock driver and TrouSerS. Sourced by the agent.
 # Every function that observes prints `== NAME` before each thing it saw, for `seen` in dom0.
-sysfs=/sys/class/tpm/tpm0
+
+# the_tpm: names the guest's TPM. A restored guest's has another number than it had before.
+the_tpm() {
+  for sysfs in /sys/class/tpm/tpm*; do break; done
+  device=/dev/${sysfs##*/}
+}
 
 section() { echo "== $1"; }
 
-# device_appears DEVICE [SECONDS]
-device_appears() {
-  tries=$((${2:-60} * 5))
-  until [ -e "$1" ]; do
+# eventually COMMAND...: dom0 gives up later than this.
+eventually() {
+  tries=2500
+  until "$@"; do
     [ $((tries -= 1)) -gt 0 ] || return 1
     sleep 0.2
   done
 }
-device_vanishes() {
-  tries=$((${2:-60} * 5))
-  while [ -e "$1" ]; do
-    [ $((tries -= 1)) -gt 0 ] || return 1
-    sleep 0.2
-  done
-}
+device_appears() { eventually [ -e "$1" ]; }
+device_vanishes() { eventually [ ! -e "$1" ]; }
 
 # observe: all that sysfs shows, and what the kernel said. An owned TPM gives its PUBEK to the owner alone.
 observe() {
   device_appears /dev/tpm0 || echo "no /dev/tpm0"
+  the_tpm
   pubek=pubek
   [ "$(cat $sysfs/owned)" = 0 ] || pubek=
   for name in caps timeouts durations $pubek enabled active owned pcrs; do
     section "$name"
     cat "$sysfs/$name"
   done
-  section dmesg
-  dmesg | grep -iE 'tpm|vtpm'
+  complaints
+}
+
+# complaints: what the kernel has said about TPMs since init loaded the driver. Of a healthy one it says nothing.
+complaints() {
+  section complaints
+  dmesg | awk '/rig: the driver/ { seen = 1; next } seen && tolower($0) ~ /tpm/; END { if (!seen) print "no mark" }'
 }
 
 # raw HEX: one command to the device, the answer in hex.
 raw() {
-  exec 3<>/dev/tpm0
+  the_tpm
+  exec 3<>"$device"
   echo "$1" | xxd -r -p >&3
   dd bs=4096 count=1 <&3 2>/dev/null | xxd -p | tr -d '\n'
   echo
@@ -46,18 +53,16 @@ raw() {
 # extend INDEX DIGEST: TPM_Extend.
 extend() { raw "00c10000002200000014$(printf %08x "$1")$2"; }
 
-pcrs() { section pcrs; cat "$sysfs/pcrs"; }
+pcrs() { the_tpm; section pcrs; cat "$sysfs/pcrs"; }
 
 # Nothing may be open on the device when it is given back, so tcsd runs only while it is needed.
 start_tss() {
   tcsd -f >/tmp/tcsd.log 2>&1 &
   tss=$!
-  tries=50
-  until grep -q 'TCSD up and running' /tmp/tcsd.log || netstat -ltn | grep -q ':30003 '; do
-    [ $((tries -= 1)) -gt 0 ] || { cat /tmp/tcsd.log; return 1; }
-    sleep 0.2
-  done
+  eventually tss_listens || { cat /tmp/tcsd.log; return 1; }
 }
+# 7533 is 30003, tcsd's port, as the kernel writes it; 0A is the state of a socket that listens.
+tss_listens() { grep -q ':7533 [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null; }
 stop_tss() { kill "$tss" && wait "$tss"; }
 
 # did NAME COMMAND...: the command's output, and its status as a line of its own.
@@ -117,11 +122,39 @@ CONFIG
 
 # reload_driver: the stock driver out and in again. A device that is bound holds its module.
 reload_driver() {
-  echo vtpm-0 >/sys/bus/xen/drivers/vtpm/unbind
+  unbind_driver
   did rmmod rmmod xen-tpmfront
   section between
   ls /dev/tpm0 2>/dev/null
   did insmod insmod /modules/xen-tpmfront.ko
   device_appears /dev/tpm0
   pcrs
+}
+
+unbind_driver() {
+  if [ -e /sys/bus/xen/drivers/vtpm/vtpm-0 ]; then echo vtpm-0 >/sys/bus/xen/drivers/vtpm/unbind; fi
+}
+bind_driver() {
+  echo vtpm-0 >/sys/bus/xen/drivers/vtpm/bind
+  eventually tpm_there
+}
+tpm_there() { the_tpm; [ -e "$device" ]; }
+
+# spoil NODE VALUE: offers a ring with one node that is rubbish.
+spoil() {
+  set -- ring-ref 8 event-channel 8 feature-protocol-v2 1 "$@"
+  while [ $# -gt 0 ]; do
+    xenstore-write "device/vtpm/0/$1" "$2"
+    shift 2
+  done
+  [ "$(xenstore-read device/vtpm/0/state)" != 6 ] || xenstore-write device/vtpm/0/state 3
+}
+
+# busy TIMES INDEX DIGEST: extends without a pause.
+busy() {
+  times=$1
+  while [ "$times" -gt 0 ]; do
+    extend "$2" "$3" >/dev/null
+    times=$((times - 1))
+  done
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Starts the emulated machine, follows it, and makes sure it ends. Sourced by run.sh.
 qemu_pid=
+screen_pid=
 terminal_settings=
 
 end_qemu() {
@@ -11,7 +12,8 @@ end_qemu() {
   rm -f "$run/initrd" "$run/keyboard"
 }
 
-# start_qemu RUN: logs go to RUN/dom0.log (Xen, dom0 and the scenario's report), RUN/guest.log (guests' consoles).
+# start_qemu RUN: logs go to RUN/dom0.log (Xen, dom0 and the scenario's report), RUN/guest.log (guests' consoles) and
+# RUN/qemu.log (QEMU's own messages).
 # Why these options: Documentation/testing-xen.md, "What software emulation needs".
 start_qemu() {
   local run=$1 guest_line=file:$1/guest.log input=/dev/null
@@ -23,6 +25,11 @@ start_qemu() {
     # Opened for both directions here, so that neither end waits for the other.
     exec 8<>"$run/keyboard"
     input=$run/keyboard guest_line=stdio
+    # QEMU makes its standard output non-blocking. On a terminal that would be our standard input's as well.
+    exec 6> >(exec cat 6>&-)
+    screen_pid=$!
+  else
+    exec 6>&1
   fi
   # shellcheck disable=SC2086
   setpriv --pdeathsig KILL timeout -k 5 "${TIMEOUT:-600}" setpriv --pdeathsig KILL \
@@ -31,8 +38,10 @@ start_qemu() {
     -serial "file:$run/dom0.log" -serial "$guest_line" \
     -kernel "$cache/boot/xen" \
     -append "console=com1 com1=115200,8n1 dom0_mem=640M,max:640M loglvl=warning guest_loglvl=warning xsave=0 bootscrub=0" \
-    -initrd "$cache/boot/vmlinux console=hvc0 quiet rdinit=/init,$run/initrd" <"$input" 8>&- &
+    -initrd "$cache/boot/vmlinux console=hvc0 quiet rdinit=/init,$run/initrd" \
+    <"$input" >&6 2>"$run/qemu.log" 6>&- 8>&- &
   qemu_pid=$!
+  exec 6>&-
 }
 
 # connect_terminal RUN: what is typed (or piped) here goes to the guest's shell once it listens.
@@ -40,6 +49,8 @@ connect_terminal() {
   local run=$1
   if [ -t 0 ]; then
     terminal_settings=$(stty -g)
+    # What is typed early is echoed by the guest, later.
+    stty -echo -icanon </dev/tty
     echo "Booting Xen, dom0 and a guest; Ctrl-] leaves the guest's console." >&2
   fi
   # A background command's standard input is /dev/null: it gets ours under another number.
@@ -52,6 +63,7 @@ connect_terminal() {
     printf '\n\004'
   ) >&8 &
   await_report "$run"
+  wait "$screen_pid" || true
   [ -z "$terminal_settings" ] || stty "$terminal_settings" </dev/tty
 }
 
@@ -70,10 +82,10 @@ await_report() {
   wait "$qemu_pid" 2>/dev/null || true
 }
 
-# last_lines RUN: the ends of both logs, for whoever sees only this output.
+# last_lines RUN: the ends of the logs, for whoever sees only this output.
 last_lines() {
   local log
-  for log in dom0 guest; do
+  for log in dom0 guest qemu; do
     [ -s "$1/$log.log" ] || continue
     echo "rig: last lines of $1/$log.log:" >&2
     tail -n 25 "$1/$log.log" | tr -d '\r' | sed 's/^/  /' >&2

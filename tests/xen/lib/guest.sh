@@ -30,11 +30,11 @@ CONFIG
 }
 
 # guest_create NAME: `xl create`, then waits until the guest obeys.
-guest_create() {
+guest_create() { guest_start "$1" && guest_ready "$1"; }
+guest_start() {
   forward_console "$1"
   rm -f "/run/guests/$1.domid"
-  xl create -q "/run/guests/$1.cfg" || return
-  guest_ready "$1"
+  xl create -q "/run/guests/$1.cfg"
 }
 
 # guest_domid NAME: as guest_ready found it. `xl domid` takes a good part of a second under emulation.
@@ -44,11 +44,11 @@ guest_domid() {
 guest_gone() { ! xl domid "$1" >/dev/null 2>&1; }
 guest_data() { xenstore-read "/local/domain/$(guest_domid "$1")/data/$2" 2>/dev/null; }
 
-# guest_ready NAME [SECONDS]: waits until the guest's init has started. A PVH guest under software emulation sometimes
+# guest_ready NAME: waits until the guest's init has started. A PVH guest under software emulation sometimes
 # triple-faults before that; Xen calls it a reboot and xl starts it again under a new domid: up to three times is fine.
 guest_ready() {
   clock
-  ready_deadline=$((now + ${2:-240})) ready_faults=0 ready_domid=
+  ready_deadline=$((now + patience)) ready_faults=0 ready_domid=
   while :; do
     domid=$(xl domid "$1" 2>/dev/null)
     if [ -n "$domid" ]; then
@@ -78,19 +78,22 @@ guest_tell() {
   xenstore-write "/local/domain/$(guest_domid "$1")/data/command" "$sequence $(printf '%s\n' "$2" | base64 -w 0)"
 }
 
-# guest_run NAME COMMAND [SECONDS]: the command's output and status. 124: no answer in time; 125: no such guest.
+# guest_run NAME COMMAND: the command's output and status. 124: no answer in time; 125: no such guest.
 # A call costs half a dozen processes on each side: let one call do much.
 guest_run() {
-  run_domid=$(guest_domid "$1") || return 125
-  guest_tell "$1" "$2" || return 125
+  guest_tell "$1" "$2" && guest_result "$1"
+}
+# guest_result NAME: the same of the command that the guest was told last.
+guest_result() {
+  run_domid=$(guest_domid "$1") && read -r sequence <"/run/guests/$1.sequence" || return 125
   run_home=/local/domain/$run_domid/data
   clock
-  run_deadline=$((now + ${3:-180}))
+  run_deadline=$((now + patience))
   while :; do
     result=$(xenstore-read "$run_home/result" 2>/dev/null)
     [ "${result%% *}" != "$sequence" ] || break
     clock
-    [ "$now" -lt "$run_deadline" ] || { echo "no answer to: $2"; return 124; }
+    [ "$now" -lt "$run_deadline" ] || { echo "no answer from $1"; return 124; }
     [ -n "$result" ] || xenstore-exists "$run_home" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
     sleep 0.2
   done
@@ -110,7 +113,11 @@ guest_run() {
 guest_reboot() {
   reboot_from=$(guest_domid "$1")
   guest_tell "$1" 'reboot -f'
-  eventually 120 guest_is_not "$1" "$reboot_from" && guest_ready "$1"
+  eventually guest_is_not "$1" "$reboot_from" && guest_ready "$1"
+}
+# guest_moved NAME: the guest runs on in another domain, restored or migrated.
+guest_moved() {
+  eventually guest_is_not "$1" "$(guest_domid "$1")" && echo "$domid" >"/run/guests/$1.domid"
 }
 guest_is_not() {
   domid=$(xl domid "$1" 2>/dev/null) && [ "$domid" != "$2" ]
@@ -118,7 +125,7 @@ guest_is_not() {
 
 # guest_destroy NAME
 guest_destroy() {
-  xl destroy "$1" && eventually 60 guest_gone "$1" && rm "/run/guests/$1.domid"
+  xl destroy "$1" && eventually guest_gone "$1" && rm "/run/guests/$1.domid"
 }
 
 # observed COMMAND...: runs the command and keeps its output, to be taken apart by `seen`.

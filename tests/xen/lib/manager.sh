@@ -15,7 +15,7 @@ manager_start() {
       sleep 0.5
     done
   ) >/dev/null 2>&1 &
-  eventually 60 manager_pid >/dev/null
+  eventually manager_pid >/dev/null
 }
 
 manager_pid() { pidof vtpm-managerd; }
@@ -39,6 +39,9 @@ gntdev_holders() {
     esac
   done
 }
+
+# serving NAME DEVID: the worker of this device answers the guest. The driver gives up on a short command after 2 s.
+serving() { vtpmctl stats | grep -q "^$(guest_domid "$1")/$2 *serving "; }
 
 # our_nodes: every node of XenStore that has to do with a vTPM.
 our_nodes() { xenstore-ls -f / | grep -i vtpm; }

@@ -2,6 +2,9 @@
 # Test Anything Protocol for scenarios. Sourced; results are counted in the shell that calls.
 tap_count=0
 tap_failed=0
+# Seconds after which something that has not happened never will. Nothing is timed by it: emulation on a loaded machine is
+# slow beyond any expectation.
+patience=600
 
 # pass TEXT, fail TEXT [DETAIL]
 pass() {
@@ -65,11 +68,10 @@ clock() {
   now=${now%.*}
 }
 
-# eventually SECONDS COMMAND...: retries until the command succeeds.
+# eventually COMMAND...: retries until the command succeeds.
 eventually() {
   clock
-  deadline=$((now + $1))
-  shift
+  deadline=$((now + patience))
   until "$@"; do
     clock
     [ "$now" -lt "$deadline" ] || return 1

@@ -11,7 +11,7 @@ guest_config guest "$type" 'vtpm = ["backend=0,uuid=00000000-0000-4000-8000-0000
 xl create -q /run/guests/guest.cfg || exit 125
 guest_ready guest || exit 125
 home=/local/domain/$(guest_domid guest)/data
-eventually 240 xenstore-exists "$home/shell" || exit 125
+eventually xenstore-exists "$home/shell" || exit 125
 setsid -c xl console guest <>/dev/ttyS1 >&0 2>/dev/ttyS1 &
 console=$!
 sleep 0.5

@@ -5,7 +5,7 @@
 
 root=$cache/guest-root
 new_root "$root"
-install_modules "$root" xen-tpmfront xen-gntalloc xen-evtchn
+install_modules "$root" xen-tpmfront xen-gntalloc xen-evtchn xen-privcmd
 install_programs "$root" usr/sbin/tcsd usr/bin/openssl usr/bin/xenstore \
   $(cd "$sysroot" && echo usr/bin/tpm_* usr/sbin/tpm_*)
 for client in read write watch ls list exists rm; do
@@ -20,7 +20,15 @@ printf 'root:x:0:0:root:/root:/bin/sh\ntss:x:100:100:tss:/var/lib/tpm:/bin/false
 printf 'root:x:0:\ntss:x:100:\n' >"$root/etc/group"
 printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 
-g++ -std=c++20 -O1 -Wall -Wextra -Werror -static-libstdc++ -static-libgcc -o "$cache/tss_quote" "$here/guest/tss_quote.cc" -ltspi
-install -D -m 755 "$cache/tss_quote" "$sysroot/usr/lib/rig/tss_quote"
-install_programs "$root" usr/lib/rig/tss_quote
+# compile NAME LIBRARY...: a program for the guest, into /usr/lib/rig.
+compile() {
+  local name=$1
+  shift
+  g++ -std=c++20 -O1 -Wall -Wextra -Werror -static-libstdc++ -static-libgcc -o "$cache/$name" "$here/guest/$name.cc" "$@"
+  install -D -m 755 "$cache/$name" "$sysroot/usr/lib/rig/$name"
+  install_programs "$root" "usr/lib/rig/$name"
+}
+compile tss_quote -ltspi
+compile suspend_self
+compile ring_flood -lxenstore -lxengnttab -lxenevtchn
 pack "$root" "$cache/guest.cpio"
