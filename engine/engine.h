@@ -46,7 +46,8 @@ class Engine {
 
   // TPM_Init: volatile state is lost, the next command must be TPM_Startup.
   void power_on();
-  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test failed.
+  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test
+  // failed.
   bool startup(bool deactivated = false);
   // Goes on with a volatile state that save_volatile() made, or that was put together from journal() sections.
   base::Result<void, StateError> resume(base::View volatile_state);

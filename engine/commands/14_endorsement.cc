@@ -86,7 +86,7 @@ struct RevokeTrust {
     TRY(require(tpm.flags->enable_revoke_ek, Rc::PermanentEk));           // 1
     TRY(require(in.reset == tpm.endorsement->reset_auth, Rc::AuthFail));  // 2
     TRY(require(tpm.physical_presence(), Rc::BadPresence));               // 3
-    tpm.clear_owner();                                                    // 4
+    tpm.clear_owner(true);                                                // 4, 4.a
     PermanentFlags& flags = tpm.flags.edit();
     flags.nv_locked = false;  // 4.b
     flags.cekp_used = false;
@@ -131,8 +131,10 @@ constexpr std::array kRows = {
     row<CreateEndorsementKeyPair>(ordinal::CreateEndorsementKeyPair, "TPM_CreateEndorsementKeyPair", Needs::Unowned),
     row<CreateRevocableEk>(ordinal::CreateRevocableEK, "TPM_CreateRevocableEK", Needs::Unowned),
     row<RevokeTrust>(ordinal::RevokeTrust, "TPM_RevokeTrust", Needs::Unowned),
-    row<ReadPubek>(ordinal::ReadPubek, "TPM_ReadPubek", Needs::Unowned),
-    row<OwnerReadInternalPub>(ordinal::OwnerReadInternalPub, "TPM_OwnerReadInternalPub", Needs::Operational, owner()),
+    audited(row<ReadPubek>(ordinal::ReadPubek, "TPM_ReadPubek", Needs::Unowned)),
+    delegable(OwnerPermission::OwnerReadInternalPub,
+              names_key(row<OwnerReadInternalPub>(ordinal::OwnerReadInternalPub, "TPM_OwnerReadInternalPub",
+                                                  Needs::Operational, owner()))),
 };
 
 }  // namespace

@@ -42,7 +42,7 @@ struct FlushSpecific {
 };
 
 constexpr std::array kRows = {
-    row<FlushSpecific>(ordinal::FlushSpecific, "TPM_FlushSpecific", Needs::Started),
+    may_name_key(row<FlushSpecific>(ordinal::FlushSpecific, "TPM_FlushSpecific", Needs::Started)),
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ std::span<const Chapter> all_chapters() {
       chapter_05(),
       chapter_06(),
       chapter_07(),
+      chapter_09(),
       chapter_10(),
       chapter_11(),
       chapter_11_cmk(),
@@ -24,12 +25,15 @@ std::span<const Chapter> all_chapters() {
       chapter_16(),
       chapter_17(),
       chapter_18(),
+      chapter_20(),
       chapter_22(),
       chapter_23(),
+      chapter_25(),
       chapter_26_join(),
       chapter_26_sign(),
       chapter_27(),
       chapter_27_change_auth_asym(),
+      chapter_27_dir(),
       chapter_27_pubek(),
   };
   return kChapters;

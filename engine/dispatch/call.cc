@@ -91,8 +91,8 @@ Result<> Call::authorize_slots(void* in) {
     const AuthSlot& wanted = row.auth[slot];
     if (!has_auth(slot)) continue;
     if (wanted.kind == AuthSlot::Kind::Key) {
-      const Key& key = *wanted.handle_in(in);
-      if (delegated(slot)) TRY(tpm.check_delegated_use(key.blob));
+      const KeyHandle& key = wanted.handle_in(in);
+      if (delegated(slot)) TRY(tpm.check_delegated_use(key->blob));
       TRY(authorize(slot, Entity::of(key)));
     }
     if (wanted.kind == AuthSlot::Kind::Owner) {
@@ -116,6 +116,10 @@ Result<> Call::authorize(size_t slot, const Entity& entity) {
   bool oiap = session->protocol == ProtocolId::Oiap;
   TRY(require(wanted == Protocol::Any || (wanted == Protocol::Oiap) == oiap, Rc::BadMode));
 
+  // Part 3, 9: no proof is looked at while a time-out runs.
+  bool barred =
+      row.needs.no_lockout && tpm.lockout->running() && tpm.lockout->seconds_left(entity.type, tpm.ticks()) > 0;
+  TRY(require(!barred, Rc::DefendLockRunning));
   bool second = slot > 0 && has_auth(0);
   Rc failure = second ? Rc::Auth2Fail : Rc::AuthFail;
   if (!oiap) TRY(require(session->entity_digest == entity.digest && entity.type != EntityType::Data, failure));
@@ -125,7 +129,10 @@ Result<> Call::authorize(size_t slot, const Entity& entity) {
   auth.nonce_even_ = session->nonce_even;
   auth.hmac_key_ = oiap ? entity.secret : session->shared_secret;
   Digest expected = crypto::hmac_of(auth.hmac_key_, in_digest_, auth.nonce_even_, auth.nonce_odd_, auth.continue_);
-  TRY(require(base::equal_constant_time(expected, auth.in_auth_), failure));
+  if (!base::equal_constant_time(expected, auth.in_auth_)) {
+    wrong_proof_ = entity.type;
+    return failure;
+  }
   auth.verified_ = true;
   return {};
 }

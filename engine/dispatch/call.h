@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "engine/crypto/hash.h"
 #include "engine/dispatch/command.h"
@@ -18,11 +19,18 @@ struct Entity {
   Digest digest{};  // what an OSAP session for it was opened with
 
   static Entity of(const Key& key) { return {EntityType::KeyHandle, key.secret.usage_auth, key.public_digest()}; }
+  static Entity of(const KeyHandle& handle) {
+    Entity entity = of(*handle);
+    if (handle.value == kSrkHandle) entity.type = EntityType::Srk;
+    return entity;
+  }
   static Entity owner(const Tpm& tpm) {
     return {EntityType::Owner, tpm.ownership->owner_auth, tpm.ownership->owner_digest()};
   }
+  static Entity of(const Counter& counter) { return {EntityType::Counter, counter.auth, counter.digest()}; }
+  static Entity of(const NvArea& area) { return {EntityType::Nv, area.auth, area.digest()}; }
   // A secret no session can be opened for beforehand: OIAP only.
-  static Entity bare(const Secret& secret) { return {EntityType::Data, secret, {}}; }
+  static Entity bare(const Secret& secret, EntityType type = EntityType::Data) { return {type, secret, {}}; }
 };
 
 class Auth {
@@ -95,6 +103,8 @@ class Call {
   // Whether a failure ends the request's sessions: from step 10 on.
   bool past_parsing() const { return past_parsing_; }
   void end_sessions();
+  // Whose secret a session proved wrong; nobody's when it was something else that failed.
+  std::optional<EntityType> wrong_proof() const { return wrong_proof_; }
 
   // Part 3, 26: a DAA session does not outlive a stage that failed.
   void end_daa_session_on_failure(uint32_t handle) { daa_session_ = handle; }
@@ -120,6 +130,7 @@ class Call {
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
   uint32_t daa_session_ = 0;
+  std::optional<EntityType> wrong_proof_;
 };
 
 }  // namespace tpm

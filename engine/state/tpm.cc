@@ -116,6 +116,8 @@ void Tpm::init() {
   keys.reset(std::move(slots));
   sha1.reset({});
   daa.reset({});
+  nv_locks.reset({});
+  active_counter.reset({});
 }
 
 void Tpm::make_daa_secrets() {
@@ -125,7 +127,7 @@ void Tpm::make_daa_secrets() {
   random(secrets.blob_key.fill());
 }
 
-void Tpm::clear_owner() {
+void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
   sessions.edit().end_all();
@@ -135,6 +137,10 @@ void Tpm::clear_owner() {
   own = Ownership{};
   random(own.tpm_proof.fill());
   if (transfer->restrict_delegate != 0) transfer.edit().restrict_delegate = 0;
+
+  nv.edit().clear_owner(makers_nv_too);
+  counters.edit().counters.items.clear();
+  active_counter.edit() = {};
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;
@@ -149,7 +155,6 @@ void Tpm::clear_owner() {
   f.ownership = true;
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
-  clear.disable_reset_lock = false;
   random(clear.context_nonce_key);
   stany.edit().context_nonce_session = nonce();
 }

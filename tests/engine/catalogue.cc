@@ -2,7 +2,9 @@
 // Every command once, in the state in which it succeeds. The ordinals, gates and tags are typed from Part 3.
 #include <map>
 
+#include "tests/engine/counter_client.h"
 #include "tests/engine/migration_client.h"
+#include "tests/engine/nv_client.h"
 #include "tests/engine/world.h"
 
 namespace world {
@@ -78,7 +80,9 @@ Command set_capability(World& w) {
 }
 Command get_capability_owner(World& w) { return {.ordinal = 0x66, .proofs = {w.by_owner(true)}}; }
 
-// ---- Chapter 10 ----
+// ---- Chapters 9 and 10 ----
+
+Command reset_lock_value(World& w) { return {.ordinal = 0x40, .proofs = {w.by_owner(true)}}; }
 
 Command seal(World& w) {
   Session* session = w.osap_srk();
@@ -405,6 +409,39 @@ Command oiap(World&) { return {.ordinal = 0x0a}; }
 Command osap(World&) {
   return {.ordinal = 0x0b, .params = Out().u16(client::kEtSrk).u32(kSrk).raw(client::fresh_nonce())};
 }
+constexpr uint32_t kNvIndex = 0x00011201;
+void define_nv(World& w, uint32_t attributes) {
+  client::Nv nv(w.tpm);
+  client::NvPublic area{.index = kNvIndex, .attributes = attributes, .bytes = 8};
+  World::must(nv.define_as_owner(area, kOwnerAuth, kDataAuth), "NV_DefineSpace");
+}
+Command nv_define_space(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  client::NvPublic area{.index = kNvIndex, .attributes = client::kNvAuthWrite, .bytes = 8};
+  return {.ordinal = 0xcc,
+          .params = Out().raw(area.encode()).raw(client::hide_even(*by_owner, kDataAuth)),
+          .proofs = {{.session = by_owner}}};
+}
+Command nv_write_value(World& w) {
+  define_nv(w, client::kNvOwnerWrite);
+  return {.ordinal = 0xcd, .params = Out().u32(kNvIndex).u32(1).sized(bytes_of("bytes")), .proofs = {w.by_owner(true)}};
+}
+Command nv_write_value_auth(World& w) {
+  define_nv(w, client::kNvAuthWrite);
+  return {.ordinal = 0xce,
+          .params = Out().u32(kNvIndex).u32(1).sized(bytes_of("bytes")),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command nv_read_value(World& w) {
+  define_nv(w, client::kNvOwnerWrite | client::kNvOwnerRead);
+  return {.ordinal = 0xcf, .params = Out().u32(kNvIndex).u32(1).u32(5), .proofs = {w.by_owner(true)}};
+}
+Command nv_read_value_auth(World& w) {
+  define_nv(w, client::kNvAuthWrite | client::kNvAuthRead);
+  return {.ordinal = 0xd0,
+          .params = Out().u32(kNvIndex).u32(1).u32(5),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
 Command flush_specific(World& w) {
   return {.ordinal = 0xba, .handles = Out().u32(w.load(w.keys().sign)), .params = Out().u32(1)};
 }
@@ -414,6 +451,31 @@ Command tick_stamp_blob(World& w) {
           .handles = Out().u32(w.load(w.keys().sign)),
           .params = Out().raw(client::secret("replay")).raw(client::secret("stamped")),
           .proofs = {w.by_key(true)}};
+}
+uint32_t counter(World& w) {
+  auto created = client::Counters(w.tpm).create(kOwnerAuth, kDataAuth, "test");
+  World::must(created.reply, "CreateCounter");
+  return created.value.id;
+}
+Command create_counter(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  return {.ordinal = 0xdc,
+          .params = Out().raw(client::hide_even(*by_owner, kDataAuth)).raw(bytes_of("test")),
+          .proofs = {{.session = by_owner}}};
+}
+Command increment_counter(World& w) {
+  return {.ordinal = 0xdd,
+          .params = Out().u32(counter(w)),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command read_counter(World& w) { return {.ordinal = 0xde, .params = Out().u32(counter(w))}; }
+Command release_counter(World& w) {
+  return {.ordinal = 0xdf,
+          .params = Out().u32(counter(w)),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command release_counter_owner(World& w) {
+  return {.ordinal = 0xe0, .params = Out().u32(counter(w)), .proofs = {w.by_owner(true)}};
 }
 Command daa_join(World& w) {
   return {.ordinal = 0x29,
@@ -465,6 +527,10 @@ Command load_key(World& w) {
 Command evict_key(World& w) { return {.ordinal = 0x22, .handles = Out().u32(w.load(w.keys().sign))}; }
 Command terminate_handle(World& w) { return {.ordinal = 0x96, .handles = Out().u32(w.oiap()->handle)}; }
 Command reset(World&) { return {.ordinal = 0x5a}; }
+Command dir_write_auth(World& w) {
+  return {.ordinal = 0x19, .params = Out().u32(0).raw(client::secret("dir")), .proofs = {w.by_owner(true)}};
+}
+Command dir_read(World&) { return {.ordinal = 0x1a, .params = Out().u32(0)}; }
 Command owner_read_pubek(World& w) { return {.ordinal = 0x7d, .proofs = {w.by_owner(true)}}; }
 Command disable_pubek_read(World& w) { return {.ordinal = 0x7e, .proofs = {w.by_owner(true)}}; }
 
@@ -495,6 +561,7 @@ const std::vector<Entry>& catalogue() {
       {"GetCapability", 7, 0x65, kAlways, kT0, Stage::Owned, get_capability},
       {"SetCapability", 7, 0x3f, kAlways, kT0 | kT1, Stage::Owned, set_capability},
       {"GetCapabilityOwner", 7, 0x66, kAll, kT1, Stage::Owned, get_capability_owner},
+      {"ResetLockValue", 9, 0x40, kAll, kT1, Stage::Owned, reset_lock_value},
       {"Seal", 10, 0x17, kAll, kT1, Stage::Owned, seal},
       {"Sealx", 10, 0x3d, kAll, kT1, Stage::Owned, sealx},
       {"Unseal", 10, 0x18, kAll, kT1 | kT2, Stage::Owned, unseal},
@@ -544,9 +611,19 @@ const std::vector<Entry>& catalogue() {
       {"ChangeAuthOwner", 17, 0x10, kAll, kT1, Stage::Owned, change_auth_owner},
       {"OIAP", 18, 0x0a, kAlways, kT0, Stage::Owned, oiap},
       {"OSAP", 18, 0x0b, kOwnerOnly, kT0, Stage::Owned, osap},
+      {"NV_DefineSpace", 20, 0xcc, kNoOwner, kT0 | kT1, Stage::Owned, nv_define_space},
+      {"NV_WriteValue", 20, 0xcd, kAlways, kT0 | kT1, Stage::Owned, nv_write_value},
+      {"NV_WriteValueAuth", 20, 0xce, kAll, kT1, Stage::Owned, nv_write_value_auth},
+      {"NV_ReadValue", 20, 0xcf, kAlways, kT0 | kT1, Stage::Owned, nv_read_value},
+      {"NV_ReadValueAuth", 20, 0xd0, kAll, kT1, Stage::Owned, nv_read_value_auth},
       {"FlushSpecific", 22, 0xba, kAlways, kT0, Stage::Owned, flush_specific},
       {"GetTicks", 23, 0xf1, kNoOwner, kT0, Stage::Owned, get_ticks},
       {"TickStampBlob", 23, 0xf2, kAll, kT0 | kT1, Stage::Owned, tick_stamp_blob},
+      {"CreateCounter", 25, 0xdc, kAll, kT1, Stage::Owned, create_counter},
+      {"IncrementCounter", 25, 0xdd, kAll, kT1, Stage::Owned, increment_counter},
+      {"ReadCounter", 25, 0xde, kNoOwner, kT0, Stage::Owned, read_counter},
+      {"ReleaseCounter", 25, 0xdf, kNoOwner, kT1, Stage::Owned, release_counter},
+      {"ReleaseCounterOwner", 25, 0xe0, kAll, kT1, Stage::Owned, release_counter_owner},
       {"DAA_Join", 26, 0x29, kAll, kT1, Stage::Owned, daa_join},
       {"DAA_Sign", 26, 0x31, kAll, kT1, Stage::Owned, daa_sign},
       {"ChangeAuthAsymStart", 27, 0x0e, kAll, kT0 | kT1, Stage::Owned, change_auth_asym_start},
@@ -555,6 +632,8 @@ const std::vector<Entry>& catalogue() {
       {"EvictKey", 27, 0x22, kAll, kT0, Stage::Owned, evict_key},
       {"Terminate_Handle", 27, 0x96, kAlways, kT0, Stage::Owned, terminate_handle},
       {"Reset", 27, 0x5a, kAlways, kT0, Stage::Owned, reset},
+      {"DirWriteAuth", 27, 0x19, kNoOwner, kT1, Stage::Owned, dir_write_auth},
+      {"DirRead", 27, 0x1a, kNoOwner, kT0, Stage::Owned, dir_read},
       {"OwnerReadPubek", 27, 0x7d, kAll, kT1, Stage::Owned, owner_read_pubek},
       {"DisablePubekRead", 27, 0x7e, kAll, kT1, Stage::Owned, disable_pubek_read},
   };
