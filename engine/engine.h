@@ -54,6 +54,14 @@ class Engine {
   // The TPM answers TPM_FAILEDSELFTEST until the next power_on(): its volatile state was lost while the guest ran on.
   void fail();
 
+  // TPM_HASH_START, TPM_HASH_DATA and TPM_HASH_END, by which a platform's processor at locality 4 measures what a
+  // dynamic launch starts (PC Client TIS 1.2, 11.3). Start zeroes PCRs 17-22 and sets tpmEstablished; end extends PCR
+  // 17 with the SHA-1 of the data. False when it was not the time for it, or when it could not be made durable: the TPM
+  // is in failure mode then.
+  bool hash_start();
+  bool hash_data(base::View data);
+  bool hash_end();
+
   // Executes one command of at most settings.buffer_bytes; each byte of it is loaded at most once. The response is
   // written to `response`, which may be the same memory, and never read back; its length is returned. `response` must
   // have room for settings.buffer_bytes. Always answers, whatever the command holds.

@@ -116,6 +116,7 @@ void Tpm::init() {
   keys.reset(std::move(slots));
   sha1.reset({});
   daa.reset({});
+  launch_hash.reset({});
   nv_locks.reset({});
   active_counter.reset({});
 }
