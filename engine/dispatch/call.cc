@@ -162,7 +162,20 @@ Result<> Call::finish(size_t param_bytes, const Digest* out_digest) {
       sessions.end(auth.handle_);
     }
   }
+  if (audited_ && !audited_before()) TRY(audit(*out_digest));
   return tpm.commit();
+}
+
+Result<> Call::audit_before_action() {
+  if (!audited_before()) return {};
+  TRY(audit_input(tpm, in_digest_));
+  return tpm.commit();
+}
+
+Result<> Call::audit(const Digest& out_digest) {
+  TRY(audit_input(tpm, in_digest_));
+  audit_output(tpm, out_digest);
+  return {};
 }
 
 void Call::write_head(wire::Writer& w) const {

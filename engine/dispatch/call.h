@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "engine/crypto/hash.h"
+#include "engine/dispatch/audit.h"
 #include "engine/dispatch/command.h"
+#include "engine/spec/ordinals.h"
 #include "engine/spec/types.h"
 #include "engine/state/tpm.h"
 
@@ -73,7 +75,12 @@ class Auth {
 class Call {
  public:
   Call(Tpm& state, const CommandRow& command, Tag request_tag, uint8_t from_locality, base::ForeignBytes answer)
-      : tpm(state), row(command), locality(from_locality), tag_(request_tag), response_(answer) {}
+      : tpm(state),
+        row(command),
+        locality(from_locality),
+        tag_(request_tag),
+        response_(answer),
+        audited_(audited_now(state, command)) {}
 
   Tpm& tpm;
   const CommandRow& row;
@@ -89,10 +96,11 @@ class Call {
   Result<> authorize(size_t slot, const Entity& entity);
 
   // The steps of the dispatcher, in its order; execute<C> calls them.
-  bool wants_in_digest() const { return sessions() > 0; }
+  bool wants_in_digest() const { return sessions() > 0 || audited_; }
   Result<> bind_request(wire::Reader& reader, const Digest& in_digest);  // 6-9
   Result<> find_keys(void* in);                                          // 10
   Result<> authorize_slots(void* in);                                    // 11
+  Result<> audit_before_action();                                        // 12
   Result<> all_verified() const;
   Result<> finish(size_t param_bytes, const Digest* out_digest);  // 13
   base::ForeignBytes response() const { return response_; }
@@ -116,6 +124,9 @@ class Call {
     Digest res_auth{};
   };
 
+  // TPM_SaveState is audited before its action, so that what it saves has the audit (Part 3, 8.1, corner case 3.a).
+  bool audited_before() const { return audited_ && row.ordinal == ordinal::SaveState; }
+  Result<> audit(const Digest& out_digest);
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
@@ -124,13 +135,14 @@ class Call {
 
   const Tag tag_;
   base::ForeignBytes response_;
+  const bool audited_;  // as it was when the command came
   std::array<Auth, 2> auths_{};
   Digest in_digest_{};
   std::array<Trailer, 2> trailers_{};
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
-  uint32_t daa_session_ = 0;
   std::optional<EntityType> wrong_proof_;
+  uint32_t daa_session_ = 0;
 };
 
 }  // namespace tpm

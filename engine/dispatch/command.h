@@ -95,6 +95,7 @@ struct CommandRow {
   std::array<AuthSlot, 2> auth{};
   size_t n_auth = 0;
   bool before_selftest = false;                              // may run before the TPM has tested itself in full
+  bool offered = true;                                       // false: in the table, but not in this build
   OwnerPermission owner_permission = OwnerPermission::None;  // None: the owner cannot delegate it
   KeyPermission key_permission = KeyPermission::None;        // None: a key's user cannot delegate it
   Audit audit = Audit::Selectable;
@@ -102,7 +103,6 @@ struct CommandRow {
   KeyHandles key_handles = KeyHandles::None;
   // What stays in clear in an encrypting transport: the first bytes after the header of a request and of a response.
   size_t clear_in = 0, clear_out = 0;
-  bool offered = true;  // false: in the table, but not in this build
   Result<size_t> (*execute)(Call& call, wire::Reader& reader) = nullptr;
 
   size_t least_sessions() const {

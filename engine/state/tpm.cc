@@ -115,10 +115,11 @@ void Tpm::init() {
   slots.clear_volatile();
   keys.reset(std::move(slots));
   sha1.reset({});
-  daa.reset({});
-  launch_hash.reset({});
+  audit_digest.reset({});
   nv_locks.reset({});
   active_counter.reset({});
+  daa.reset({});
+  launch_hash.reset({});
 }
 
 void Tpm::make_daa_secrets() {
@@ -142,6 +143,7 @@ void Tpm::clear_owner(bool makers_nv_too) {
   nv.edit().clear_owner(makers_nv_too);
   counters.edit().counters.items.clear();
   active_counter.edit() = {};
+  audit.edit().choices.items.clear();
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;

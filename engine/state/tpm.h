@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/audit_log.h"
 #include "engine/state/counters.h"
 #include "engine/state/daa.h"
 #include "engine/state/lockout.h"
@@ -30,6 +31,7 @@ struct Tpm {
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
   Versioned<Counters> counters;
+  Versioned<AuditStatus> audit;
   Versioned<Lockout> lockout;
   Versioned<KeyTransfer> transfer;
   Versioned<DaaSecrets> daa_secrets;
@@ -43,6 +45,7 @@ struct Tpm {
   Versioned<Sha1Thread> sha1;
   Versioned<DaaSessions> daa;
   Versioned<Sha1Thread> launch_hash;  // of a dynamic launch
+  Versioned<AuditDigest> audit_digest;
   Versioned<NvLocks> nv_locks;
   Versioned<ActiveCounter> active_counter;
 
@@ -92,6 +95,7 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
   f(uint16_t{6}, uint16_t{1}, tpm.counters);
+  f(uint16_t{8}, uint16_t{1}, tpm.audit);
   f(uint16_t{9}, uint16_t{1}, tpm.lockout);
   f(uint16_t{10}, uint16_t{1}, tpm.transfer);
   f(uint16_t{11}, uint16_t{1}, tpm.daa_secrets);
@@ -106,6 +110,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
   f(uint16_t{0x108}, uint16_t{1}, tpm.daa);
   f(uint16_t{0x109}, uint16_t{1}, tpm.launch_hash);
+  f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
   f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
 }

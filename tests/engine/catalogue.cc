@@ -80,9 +80,23 @@ Command set_capability(World& w) {
 }
 Command get_capability_owner(World& w) { return {.ordinal = 0x66, .proofs = {w.by_owner(true)}}; }
 
-// ---- Chapters 9 and 10 ----
+// ---- Chapters 8 to 10 ----
 
-Command reset_lock_value(World& w) { return {.ordinal = 0x40, .proofs = {w.by_owner(true)}}; }
+Command get_audit_digest(World&) { return {.ordinal = 0x85, .params = Out().u32(0)}; }
+Command get_audit_digest_signed(World& w) {
+  return {.ordinal = 0x86,
+          .handles = Out().u32(w.load(w.keys().identity)),
+          .params = Out().u8(1).raw(client::secret("replay")),
+          .proofs = {w.by_key(true)}};
+}
+Command set_ordinal_audit_status(World& w) {
+  return {.ordinal = 0x8d, .params = Out().u32(0x46).u8(1), .proofs = {w.by_owner(true)}};
+}
+
+Command reset_lock_value(World& w) {
+  if (w.tpm.run_oiap({.ordinal = 0x66}, kWrong).ok()) abort();  // so that there is something to reset
+  return {.ordinal = 0x40, .proofs = {w.by_owner(true)}};
+}
 
 Command seal(World& w) {
   Session* session = w.osap_srk();
@@ -561,6 +575,9 @@ const std::vector<Entry>& catalogue() {
       {"GetCapability", 7, 0x65, kAlways, kT0, Stage::Owned, get_capability},
       {"SetCapability", 7, 0x3f, kAlways, kT0 | kT1, Stage::Owned, set_capability},
       {"GetCapabilityOwner", 7, 0x66, kAll, kT1, Stage::Owned, get_capability_owner},
+      {"GetAuditDigest", 8, 0x85, kNoOwner, kT0, Stage::Owned, get_audit_digest},
+      {"GetAuditDigestSigned", 8, 0x86, kAll, kT0 | kT1, Stage::Owned, get_audit_digest_signed},
+      {"SetOrdinalAuditStatus", 8, 0x8d, kAll, kT1, Stage::Owned, set_ordinal_audit_status},
       {"ResetLockValue", 9, 0x40, kAll, kT1, Stage::Owned, reset_lock_value},
       {"Seal", 10, 0x17, kAll, kT1, Stage::Owned, seal},
       {"Sealx", 10, 0x3d, kAll, kT1, Stage::Owned, sealx},
