@@ -3,6 +3,7 @@
 
 #include "engine/dispatch/dispatcher.h"
 #include "engine/spec/features.h"
+#include "engine/state/launch.h"
 #include "engine/state/make_key.h"
 #include "engine/state/snapshot.h"
 #include "engine/state/tpm.h"
@@ -83,6 +84,10 @@ void Engine::fail() {
   any.post_initialise = false;
   journal_everything(*tpm_);
 }
+
+bool Engine::hash_start() { return launch::start(*tpm_); }
+bool Engine::hash_data(base::View data) { return launch::data(*tpm_, data); }
+bool Engine::hash_end() { return launch::end(*tpm_); }
 
 size_t Engine::execute(uint8_t locality, base::ForeignBytes command, base::ForeignBytes response) {
   return dispatch(*tpm_, locality, command, response);

@@ -46,12 +46,21 @@ class Engine {
 
   // TPM_Init: volatile state is lost, the next command must be TPM_Startup.
   void power_on();
-  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test failed.
+  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test
+  // failed.
   bool startup(bool deactivated = false);
   // Goes on with a volatile state that save_volatile() made, or that was put together from journal() sections.
   base::Result<void, StateError> resume(base::View volatile_state);
   // The TPM answers TPM_FAILEDSELFTEST until the next power_on(): its volatile state was lost while the guest ran on.
   void fail();
+
+  // TPM_HASH_START, TPM_HASH_DATA and TPM_HASH_END, by which a platform's processor at locality 4 measures what a
+  // dynamic launch starts (PC Client TIS 1.2, 11.3). Start zeroes PCRs 17-22 and sets tpmEstablished; end extends PCR
+  // 17 with the SHA-1 of the data. False when it was not the time for it, or when it could not be made durable: the TPM
+  // is in failure mode then.
+  bool hash_start();
+  bool hash_data(base::View data);
+  bool hash_end();
 
   // Executes one command of at most settings.buffer_bytes; each byte of it is loaded at most once. The response is
   // written to `response`, which may be the same memory, and never read back; its length is returned. `response` must

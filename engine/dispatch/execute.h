@@ -143,6 +143,11 @@ constexpr CommandRow may_name_key(CommandRow r) {
   return r;
 }
 
+// Fewer bytes than those outside the digest stay in clear in an encrypting transport.
+constexpr CommandRow in_clear(size_t n_bytes, CommandRow r) {
+  r.clear_in = n_bytes;
+  return r;
+}
 // For commands that are a choice of who builds the TPM; without it they answer TPM_BAD_ORDINAL.
 constexpr CommandRow offered_if(bool offered, CommandRow r) {
   r.offered = offered;

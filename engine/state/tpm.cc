@@ -119,6 +119,7 @@ void Tpm::init() {
   nv_locks.reset({});
   active_counter.reset({});
   daa.reset({});
+  launch_hash.reset({});
 }
 
 void Tpm::make_daa_secrets() {

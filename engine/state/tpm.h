@@ -44,6 +44,7 @@ struct Tpm {
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
   Versioned<DaaSessions> daa;
+  Versioned<Sha1Thread> launch_hash;  // of a dynamic launch
   Versioned<AuditDigest> audit_digest;
   Versioned<NvLocks> nv_locks;
   Versioned<ActiveCounter> active_counter;
@@ -108,6 +109,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
   f(uint16_t{0x108}, uint16_t{1}, tpm.daa);
+  f(uint16_t{0x109}, uint16_t{1}, tpm.launch_hash);
   f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
   f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
