@@ -42,7 +42,7 @@ PROGRAMS := $(strip $(foreach p,vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-fr
 OUR_LIBS := frontend backend engine xen base
 # A sanitizer's runtime and a preloaded library do not go together: these builds have the loopback inside.
 XEN_LIBS := $(if $(SAN),$(B)/lib/libxen_loopback.a)
-OTHER_LIBS := -lxenstore -lxengnttab -lxenevtchn -lxenctrl -lseccomp -lcrypto -lfmt -lpthread -ldl
+OTHER_LIBS := -lsqlite3 -lxenstore -lxengnttab -lxenevtchn -lxenctrl -lseccomp -lcrypto -lfmt -lpthread -ldl
 
 .PHONY: all help
 all: $(PROGRAMS:%=$(B)/bin/%)

@@ -102,7 +102,7 @@ vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
   const vault::Uuid& uuid = device.back->uuid;
   auto instance = vault_.load(uuid);
   if (instance.ok() || instance.error().kind != vault::Refusal::Kind::Unknown) return instance;
-  TRY(vault_.create(uuid));
+  TRY(vault_.create(uuid, {}));
   base::log(Level::Notice, "new instance " + vault::text_of(uuid) + " for device " + backend::text_of(device.id));
   return vault_.load(uuid);
 }

@@ -14,7 +14,7 @@
 
 #include "backend/control/server.h"
 #include "backend/manager/manager.h"
-#include "backend/vault/file.h"
+#include "backend/vault/sqlite.h"
 #include "lib/base/log.h"
 
 namespace {
@@ -24,7 +24,8 @@ using base::Level;
 struct Options {
   std::string state_dir = "/var/lib/vtpm";
   std::string runtime_dir = "/run/vtpm";
-  std::string libexec;  // where vtpmd is; empty: beside this program
+  std::string libexec;     // where vtpmd is; empty: beside this program
+  std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
   bool foreground = false;
   int log_level = static_cast<int>(Level::Info);
 };
@@ -49,8 +50,8 @@ bool private_directory(const std::string& path) {
   return (about.st_mode & 077) == 0 || ::chmod(path.c_str(), 0700) == 0;
 }
 
-// Tells the service manager, if there is one, that frontends are served from now on.
-void notify_ready() {
+// Tells the service manager, if there is one.
+void tell_service_manager(const std::string& text) {
   const char* name = ::getenv("NOTIFY_SOCKET");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -61,9 +62,17 @@ void notify_ready() {
   vault::Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  if (::sendto(fd.get(), "READY=1", 7, MSG_NOSIGNAL, generic, size) != 7) {
-    base::log(Level::Warning, "the service manager could not be told that we are ready");
+  if (::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, generic, size) < 0) {
+    base::log(Level::Warning, "the service manager could not be told: " + text);
   }
+}
+
+// LoadCredential= and LoadCredentialEncrypted= put it there.
+std::string key_file(const Options& options) {
+  const char* credentials = ::getenv("CREDENTIALS_DIRECTORY");
+  if (!options.master_key.empty() || credentials == nullptr) return options.master_key;
+  std::string path = std::string(credentials) + "/vtpm.master-key";
+  return ::access(path.c_str(), F_OK) == 0 ? path : "";
 }
 
 // Ends the loop on SIGTERM and SIGINT; the workers go on.
@@ -87,7 +96,11 @@ int serve(const Options& options) {
   }
   std::string program = (options.libexec.empty() ? own_directory() : options.libexec) + "/vtpmd";
   if (::access(program.c_str(), X_OK) != 0) return fail("there is no worker at " + program + ": see --libexec");
-  auto vault = vault::FileVault::open(options.state_dir);
+  auto vault = vault::SqliteVault::open(
+      {.directory = options.state_dir, .key_file = key_file(options), .progress = [](const std::string& doing) {
+         base::log(Level::Info, doing);
+         tell_service_manager("EXTEND_TIMEOUT_USEC=10000000\nSTATUS=" + doing);
+       }});
   if (!vault.ok()) return fail(vault.error().text);
   auto store = xen::Store::open();
   if (!store.ok()) return fail(store.error().text() + ": is this a Xen domain with xenstored running?");
@@ -104,7 +117,7 @@ int serve(const Options& options) {
   auto listening = control.listen(options.runtime_dir + "/" + backend::ControlServer::kSocketName);
   if (!listening.ok()) return fail(listening.error().text());
   base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
-  notify_ready();
+  tell_service_manager("READY=1");
   loop.run([&manager] { manager.settle(); });
   return manager.broken() ? 1 : 0;
 }
@@ -119,6 +132,9 @@ int main(int argc, char** argv) {
   app.add_option("--runtime-dir", options.runtime_dir, "where sockets are made; on a file system that a boot empties")
       ->capture_default_str();
   app.add_option("--libexec", options.libexec, "the directory of vtpmd; by default the one this program is in");
+  app.add_option("--master-key", options.master_key,
+                 "the file of the master key: 32 bytes or 64 hexadecimal digits; by default the credential "
+                 "vtpm.master-key, or else one that is made in the state directory");
   app.add_flag("--foreground", options.foreground, "stay attached to the terminal");
   app.add_option("--log-level", options.log_level, "3 errors, 4 warnings, 5 notices, 6 information, 7 everything")
       ->check(CLI::Range(3, 7))
