@@ -204,7 +204,9 @@ bool StoreThread::ready_database() {
   return false;
 }
 
+// What is read may only be in the system's memory, when it was a sync that failed: the checkpoint writes it again.
 Sql<> StoreThread::settle_by_reading() {
+  if (!unsettled_.empty()) TRY(database_->run("PRAGMA wal_checkpoint(TRUNCATE)"));
   for (Entry& entry : unsettled_) {
     bool stored = entry.job.holds && TRY(entry.job.holds(*database_));
     entry.outcome = stored ? Result<>() : Result<>(broken("not stored: " + last_error_));
