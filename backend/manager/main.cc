@@ -16,6 +16,7 @@
 #include "backend/manager/manager.h"
 #include "backend/vault/sqlite.h"
 #include "lib/base/log.h"
+#include "lib/base/version.h"
 
 namespace {
 
@@ -24,7 +25,9 @@ using base::Level;
 struct Options {
   std::string state_dir = "/var/lib/vtpm";
   std::string runtime_dir = "/run/vtpm";
-  std::string libexec;     // where vtpmd is; empty: beside this program
+  std::string libexec;  // where vtpmd is; empty: beside this program
+  backend::Policy policy;
+  std::string policy_name = "auto";
   std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
   bool foreground = false;
   int log_level = static_cast<int>(Level::Info);
@@ -90,6 +93,14 @@ vault::Fd end_on_signals(backend::Loop& loop) {
   return fd;
 }
 
+backend::Policy policy_of(const Options& options) {
+  backend::Policy policy = options.policy;
+  policy.make_on_first_use = options.policy_name == "auto";
+  policy.state_directory = options.state_dir;
+  policy.key_file = key_file(options);
+  return policy;
+}
+
 int serve(const Options& options) {
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
     return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
@@ -110,7 +121,7 @@ int serve(const Options& options) {
   backend::Loop loop;
   vault::Fd signals = end_on_signals(loop);
   backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(),
-                           backend::Spawner(options.runtime_dir + "/workers", program));
+                           backend::Spawner(options.runtime_dir + "/workers", program), policy_of(options));
   auto begun = manager.begin();
   if (!begun.ok()) return fail(begun.error().text());
   backend::ControlServer control(loop, manager);
@@ -139,7 +150,22 @@ int main(int argc, char** argv) {
   app.add_option("--log-level", options.log_level, "3 errors, 4 warnings, 5 notices, 6 information, 7 everything")
       ->check(CLI::Range(3, 7))
       ->capture_default_str();
+  app.add_option("--policy", options.policy_name,
+                 "auto: a device with a new uuid makes a new instance; created-only: `vtpmctl create` does")
+      ->check(CLI::IsMember({"auto", "created-only"}))
+      ->capture_default_str();
+  vault::Settings& fresh = options.policy.defaults;
+  app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")
+      ->check(CLI::Range(1, 31))
+      ->capture_default_str();
+  app.add_option("--physical-presence-command", fresh.physical_presence_command,
+                 "of new instances: whether software may assert physical presence")
+      ->capture_default_str();
+  app.add_option("--activated", fresh.activated, "whether new TPMs are activated")->capture_default_str();
+  app.add_option("--enabled", fresh.enabled, "whether new TPMs are enabled")->capture_default_str();
+  app.set_version_flag("--version", std::string(base::kVersion));
   CLI11_PARSE(app, argc, argv);
+  ::umask(077);
   base::log_name("vtpm-managerd");
   base::log_level(static_cast<Level>(options.log_level));
   if (::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return 1;
