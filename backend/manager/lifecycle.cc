@@ -16,8 +16,8 @@ using PowerKind = vault::Power::Kind;
 
 namespace {
 
-constexpr milliseconds kStopTime{5'000};    // xl gives a backend 10 s to close
-constexpr milliseconds kStartTime{60'000};  // a first start makes an endorsement key
+constexpr milliseconds kStopTime{5'000};  // xl gives a backend 10 s to close
+constexpr milliseconds kMostStartTime{16 * kStartTime};
 constexpr std::chrono::seconds kInfoPeriod{5};
 constexpr size_t kMostDeaths = 5;  // in a minute
 constexpr std::array<milliseconds, kMostDeaths> kBackOff = {milliseconds(0), milliseconds(100), milliseconds(400),
@@ -187,7 +187,8 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   auto sent = device.worker->process.channel.send(start, journal);
   bool ok = sent.ok();
   tell(device, "start", std::move(sent));
-  kill_after(device, kStartTime, "did not become ready in time", true);
+  kill_after(device, device.start_time, "did not become ready in time", true);
+  device.start_time = std::min(2 * device.start_time, kMostStartTime);
   return ok;
 }
 
@@ -303,6 +304,7 @@ void Manager::on_ready(Device& device, const message::Ready& ready) {
   base::View version = ready.version;
   device.worker->version = base::Printable(std::string(version.begin(), version.end())).view();
   device.worker->ready = true;
+  device.start_time = kStartTime;
   device.served = true;
   device.plan.reset();
   device.journal = std::move(device.worker->process.journal);
