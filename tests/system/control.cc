@@ -44,7 +44,6 @@ TEST_F(Control, CreatesAnInstanceWithItsKeyAndSettings) {
   Frontend frontend(stack_, create_domain(uuid_));
   ASSERT_TRUE(frontend.connect());
   EXPECT_TRUE(frontend.tpm().read_pubek().ok());
-  EXPECT_EQ(instance().value("epoch", 0), 1) << "the key was there already";
 }
 
 TEST_F(Control, RefusesNonsense) {
