@@ -4,53 +4,19 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "backend/control/answers.h"
+#include "backend/vault/opening.h"
+
 namespace backend {
 
 namespace {
 
 using nlohmann::json;
 
+constexpr size_t kLongestLabel = 256;
+
 json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
-
-const char* name_of(vault::Power::Kind kind) {
-  switch (kind) {
-    case vault::Power::Kind::Off:
-      return "off";
-    case vault::Power::Kind::Running:
-      return "running";
-    case vault::Power::Kind::Parked:
-      return "parked";
-    case vault::Power::Kind::Suspended:
-      return "suspended";
-  }
-  return "?";
-}
-
-json about(const Device& device) {
-  json j = {{"device", text_of(device.id)}, {"stage", name_of(device.stage)}};
-  if (device.back) j["uuid"] = vault::text_of(device.back->uuid);
-  if (device.worker) j["worker"] = device.worker->process.pid;
-  if (!device.error.empty()) j["error"] = device.error;
-  j["commands"] = device.statistics.commands;
-  j["errors"] = device.statistics.errors;
-  j["commits"] = device.statistics.commits;
-  return j;
-}
-
-json about(const vault::Entry& entry, const Manager& manager) {
-  json j = {{"uuid", vault::text_of(entry.uuid)},
-            {"created", entry.created},
-            {"epoch", entry.epoch},
-            {"power", name_of(entry.power)},
-            {"power_cycle", entry.power_cycle},
-            {"quarantined", !entry.quarantine.empty()},
-            {"devices", json::array()}};
-  if (!entry.quarantine.empty()) j["reason"] = entry.quarantine;
-  for (const auto& [id, device] : manager.devices()) {
-    if (device.back && device.back->uuid == entry.uuid) j["devices"].push_back(about(device));
-  }
-  return j;
-}
+json outcome(const vault::Result<>& result) { return result.ok() ? json{{"ok", true}} : failure(result.error().text); }
 
 json list(Manager& manager, const json&) {
   auto entries = manager.vault().list();
@@ -68,19 +34,30 @@ json with_uuid(const json& request, const std::function<json(const vault::Uuid&)
 
 json show(Manager& manager, const json& request) {
   return with_uuid(request, [&](const vault::Uuid& uuid) -> json {
-    auto entries = manager.vault().list();
-    if (!entries.ok()) return failure(entries.error().text);
-    for (const vault::Entry& entry : entries.value()) {
-      if (entry.uuid == uuid) return {{"ok", true}, {"instance", about(entry, manager)}};
-    }
-    return failure("there is no such instance");
+    auto entry = manager.vault().entry(uuid);
+    if (!entry.ok()) return failure(entry.error().text);
+    return {{"ok", true}, {"instance", about(entry.value(), manager)}};
   });
 }
 
-json outcome(const vault::Result<>& result) { return result.ok() ? json{{"ok", true}} : failure(result.error().text); }
+json create(Manager& manager, const json& request) {
+  return with_uuid(request, [&](const vault::Uuid& uuid) -> json {
+    vault::Settings settings = manager.policy().defaults;
+    std::string label = request.value("label", std::string());
+    if (label.size() > kLongestLabel) return failure("the label is too long");
+    settings.label = wire::SizedBytes(base::Bytes(label.begin(), label.end()));
+    settings.physical_presence_command = request.value("physical_presence_command", settings.physical_presence_command);
+    settings.localities = request.value("localities", settings.localities);
+    settings.endorsement_key = request.value("endorsement_key", settings.endorsement_key);
+    settings.enabled = request.value("enabled", settings.enabled);
+    settings.activated = request.value("activated", settings.activated);
+    if (settings.localities == 0 || settings.localities > 31) return failure("localities are 0 to 4");
+    return outcome(manager.create(uuid, settings));
+  });
+}
 
 json remove(Manager& manager, const json& request) {
-  return with_uuid(request, [&](const vault::Uuid& uuid) { return outcome(manager.vault().remove(uuid)); });
+  return with_uuid(request, [&](const vault::Uuid& uuid) { return outcome(manager.remove(uuid)); });
 }
 
 json power_cycle(Manager& manager, const json& request) {
@@ -94,29 +71,26 @@ json quarantine(Manager& manager, const json& request) {
   });
 }
 
+json rekey(Manager& manager, const json& request) {
+  std::string file = request.value("new_key", std::string());
+  if (file.empty()) return outcome(manager.rekey({}));
+  auto key = vault::read_key_file(file);
+  return key.ok() ? outcome(manager.rekey(key.value())) : failure(key.error().text);
+}
+
 json stats(Manager& manager, const json&) {
   json devices = json::array();
   for (const auto& [id, device] : manager.devices()) devices.push_back(about(device));
   return {{"ok", true}, {"devices", devices}};
 }
 
-json doctor(Manager& manager, const json&) {
-  json findings = json::array();
-  auto find = [&](const char* level, const std::string& text) {
-    findings.push_back({{"level", level}, {"text", text}});
-  };
-  auto entries = manager.vault().list();
-  if (!entries.ok()) find("error", entries.error().text);
-  for (const vault::Entry& entry : entries.ok() ? entries.value() : std::vector<vault::Entry>()) {
-    if (!entry.quarantine.empty()) find("error", "instance " + vault::text_of(entry.uuid) + ": " + entry.quarantine);
-  }
-  for (const auto& [id, device] : manager.devices()) {
-    if (device.stage == Stage::Failed) find("error", "device " + text_of(id) + ": " + device.error);
-    if (device.waits_for_lease) find("warning", "device " + text_of(id) + " waits: another one serves its instance");
-  }
-  find("warning", "the master key lies beside the states: it does not protect against the thief of this disk");
-  return {{"ok", true}, {"findings", findings}};
+json events(Manager& manager, const json&) {
+  json past = json::array();
+  for (const AdminEvent& event : manager.events().kept()) past.push_back(about(event));
+  return {{"ok", true}, {"events", past}};
 }
+
+json doctor(Manager& manager, const json&) { return {{"ok", true}, {"findings", findings(manager)}}; }
 
 struct Command {
   const char* name;
@@ -124,31 +98,37 @@ struct Command {
 };
 constexpr std::array kCommands = {Command{"list", list},
                                   Command{"show", show},
+                                  Command{"create", create},
                                   Command{"delete", remove},
-                                  Command{"power-cycle", power_cycle},
                                   Command{"quarantine", quarantine},
+                                  Command{"power-cycle", power_cycle},
+                                  Command{"rekey", rekey},
                                   Command{"stats", stats},
+                                  Command{"events", events},
                                   Command{"doctor", doctor}};
 
 std::string one_line(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 }  // namespace
 
-std::string answer(Manager& manager, std::string_view line) {
+Reply answer(Manager& manager, std::string_view line) {
   json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
-    return one_line(failure("a request is one JSON object with a \"command\""));
+    return {one_line(failure("a request is one JSON object with a \"command\""))};
   }
   std::string name = request["command"];
   for (const Command& command : kCommands) {
     if (name != command.name) continue;
     try {
-      return one_line(command.run(manager, request));
+      bool follows = name == "events" && request.value("follow", false);
+      return {one_line(command.run(manager, request)), follows};
     } catch (const json::exception& wrong) {  // a field of another type than the command expects
-      return one_line(failure(wrong.what()));
+      return {one_line(failure(wrong.what()))};
     }
   }
-  return one_line(failure("this manager does not know the command"));
+  return {one_line(failure("this manager does not know the command"))};
 }
+
+std::string line_of(const AdminEvent& event) { return one_line(about(event)); }
 
 }  // namespace backend

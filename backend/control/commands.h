@@ -10,7 +10,13 @@
 
 namespace backend {
 
-// The answer to one line, as one line without its end.
-std::string answer(Manager& manager, std::string_view line);
+struct Reply {
+  std::string line;      // without its end
+  bool follows = false;  // wants every event from now on, a line each
+};
+// The answer to one line.
+Reply answer(Manager& manager, std::string_view line);
+// An event as a line.
+std::string line_of(const AdminEvent& event);
 
 }  // namespace backend

@@ -1,144 +1,132 @@
 // SPDX-License-Identifier: MIT
 // vtpmctl: asks the manager by its control socket and shows the answer.
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cstdio>
-#include <cstring>
-#include <nlohmann/json.hpp>
 
-#include "backend/vault/durable.h"
+#include "backend/control/ask.h"
+#include "backend/control/print.h"
+#include "backend/vault/vault.h"
+#include "lib/base/version.h"
 
 namespace {
 
 using nlohmann::json;
 
-json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
-
-json ask(const std::string& path, const json& request) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return failure("the socket's path is too long");
-  memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-  vault::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd || ::connect(fd.get(), generic, sizeof(address)) != 0) {
-    return failure("cannot reach the manager at " + path + ": " + strerror(errno) + "; is vtpm-managerd running?");
-  }
-  std::string line = request.dump() + "\n";
-  if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
-    return failure("the manager closed the connection");
-  }
-  std::string reply;
-  std::array<char, 4096> chunk{};
-  while (reply.find('\n') == std::string::npos) {
-    ssize_t n = ::recv(fd.get(), chunk.data(), chunk.size(), 0);
-    if (n <= 0) return failure("the manager closed the connection");
-    reply.append(chunk.data(), static_cast<size_t>(n));
-  }
-  json answer = json::parse(reply, nullptr, false);
-  return answer.is_object() ? answer : failure("the manager's answer is not understood");
-}
-
-std::string text(const json& j, const char* key) { return j.value(key, std::string("-")); }
-std::string number(const json& j, const char* key) { return std::to_string(j.value(key, uint64_t{0})); }
-
-void print_list(const json& answer) {
-  std::printf("%-36s  %-10s  %6s  %6s  %-6s  %s\n", "UUID", "STATE", "EPOCH", "CYCLE", "DEVICE", "STAGE");
-  for (const json& i : answer["instances"]) {
-    const json& devices = i["devices"];
-    std::string state = i.value("quarantined", false) ? "QUARANTINE" : text(i, "power");
-    std::printf("%-36s  %-10s  %6s  %6s  %-6s  %s\n", text(i, "uuid").c_str(), state.c_str(),
-                number(i, "epoch").c_str(), number(i, "power_cycle").c_str(),
-                devices.empty() ? "-" : text(devices[0], "device").c_str(),
-                devices.empty() ? "-" : text(devices[0], "stage").c_str());
-  }
-}
-
-void print_show(const json& answer) {
-  for (const auto& [key, value] : answer["instance"].items()) {
-    if (key == "devices") continue;
-    std::printf("%-12s %s\n", key.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
-  }
-  for (const json& device : answer["instance"]["devices"]) std::printf("%-12s %s\n", "device", device.dump().c_str());
-}
-
-void print_stats(const json& answer) {
-  std::printf("%-8s  %-10s  %8s  %10s  %8s  %8s\n", "DEVICE", "STAGE", "WORKER", "COMMANDS", "ERRORS", "COMMITS");
-  for (const json& d : answer["devices"]) {
-    std::printf("%-8s  %-10s  %8s  %10s  %8s  %8s\n", text(d, "device").c_str(), text(d, "stage").c_str(),
-                number(d, "worker").c_str(), number(d, "commands").c_str(), number(d, "errors").c_str(),
-                number(d, "commits").c_str());
-  }
-}
-
-void print_doctor(const json& answer) {
-  for (const json& f : answer["findings"]) std::printf("%-8s %s\n", text(f, "level").c_str(), text(f, "text").c_str());
-}
-
-bool has_errors(const json& answer) {
-  if (!answer.contains("findings")) return false;
-  for (const json& f : answer["findings"]) {
-    if (text(f, "level") == "error") return true;
-  }
-  return false;
-}
+struct Arguments {
+  std::string runtime = "/run/vtpm";
+  std::string uuid, label, reason, new_key;
+  std::vector<unsigned> localities;
+  std::optional<bool> physical_presence, endorsement_key, enabled, activated;
+  bool lift = false, past = false, prometheus = false;
+  bool as_json = false;
+};
 
 struct Command {
   const char* name;
   const char* help;
   bool takes_uuid = false;
   void (*print)(const json&) = nullptr;
-  bool present = true;
 };
-constexpr const char* kAbsent = "not in this version";
 
 constexpr std::array kCommands = {
-    Command{"list", "all instances and the devices that serve them", false, print_list},
-    Command{"show", "everything about one instance", true, print_show},
+    Command{"list", "all instances and the devices that serve them", false, backend::print_list},
+    Command{"show", "everything about one instance", true, backend::print_show},
+    Command{"create", "make an instance, with its endorsement key", true},
     Command{"delete", "remove an instance for ever, with its keys", true},
-    Command{"power-cycle", "discard the standing state of an instance that nobody serves", true},
     Command{"quarantine", "serve an instance no more until an administrator decides", true},
-    Command{"stats", "commands, errors and commits of each device", false, print_stats},
-    Command{"doctor", "what is wrong, and what to do about it", false, print_doctor},
-    Command{"create", "not in this version: an instance is made when a device with a new uuid connects", false, nullptr,
-            false},
-    Command{"rekey", kAbsent, false, nullptr, false},
-    Command{"invite", kAbsent, false, nullptr, false},
-    Command{"export", kAbsent, false, nullptr, false},
-    Command{"import", kAbsent, false, nullptr, false},
-    Command{"release", kAbsent, false, nullptr, false},
-    Command{"clone", kAbsent, false, nullptr, false},
-    Command{"backup", "not in this version: stop the manager and copy its state directory", false, nullptr, false},
-    Command{"events", "not in this version: see the manager's log", false, nullptr, false},
-    Command{"trace", kAbsent, false, nullptr, false},
-    Command{"check-xenstore", kAbsent, false, nullptr, false},
+    Command{"power-cycle", "discard the standing state of an instance that nobody serves", true},
+    Command{"rekey", "a new master key, and new keys for all instances, while they work"},
+    Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
+    Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
+    Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
 };
 
-struct Arguments {
-  std::string runtime = "/run/vtpm";
-  std::string uuid;
-  bool lift = false;
-  bool as_json = false;
-};
-
-json answer_to(const Command& command, const std::string& socket, const Arguments& given) {
-  if (!command.present) return failure(std::string(command.name) + ": " + command.help);
+json request_for(const Command& command, const Arguments& given) {
   json request = {{"command", command.name}};
   if (command.takes_uuid) request["uuid"] = given.uuid;
+  if (!given.label.empty()) request["label"] = given.label;
+  if (!given.reason.empty()) request["reason"] = given.reason;
+  if (!given.new_key.empty()) request["new_key"] = given.new_key;
   if (given.lift) request["lift"] = true;
-  return ask(socket, request);
+  auto put = [&](const char* key, const std::optional<bool>& value) {
+    if (value) request[key] = *value;
+  };
+  put("physical_presence_command", given.physical_presence);
+  put("endorsement_key", given.endorsement_key);
+  put("enabled", given.enabled);
+  put("activated", given.activated);
+  if (!given.localities.empty()) {
+    unsigned mask = 0;
+    for (unsigned locality : given.localities) mask |= 1U << locality;
+    request["localities"] = mask;
+  }
+  if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
+  return request;
 }
 
-int run(const Command& command, const Arguments& given) {
-  json answer = answer_to(command, given.runtime + "/control.sock", given);
+void describe(CLI::App& sub, const std::string& name, Arguments& given) {
+  if (name == "quarantine") {
+    sub.add_flag("--lift", given.lift, "end the quarantine: trust the stored state again");
+    sub.add_option("--reason", given.reason, "why, for whoever reads it later");
+  } else if (name == "rekey") {
+    sub.add_option("--new-key", given.new_key, "the file of the new master key; needed when it is kept elsewhere");
+  } else if (name == "stats") {
+    sub.add_flag("--prometheus", given.prometheus, "in the text format of Prometheus");
+  } else if (name == "events") {
+    sub.add_flag("--past", given.past, "those that are remembered, and no more");
+  } else if (name == "create") {
+    sub.add_option("--label", given.label, "a text for people");
+    sub.add_option("--localities", given.localities, "those the guest may claim, as 0,1,2")
+        ->delimiter(',')
+        ->check(CLI::Range(0, 4));
+    sub.add_option("--physical-presence-command", given.physical_presence,
+                   "whether software may assert physical presence");
+    sub.add_option("--endorsement-key", given.endorsement_key, "whether it is made at once");
+    sub.add_option("--enabled", given.enabled, "whether the TPM is made enabled");
+    sub.add_option("--activated", given.activated, "whether the TPM is made activated");
+  }
+}
+
+bool has_errors(const json& answer) {
+  for (const json& f : answer.value("findings", json::array())) {
+    if (f.value("level", "") == "error") return true;
+  }
+  return false;
+}
+
+int follow(backend::Control& control, json answer, bool as_json) {
+  for (const json& event : answer["events"])
+    as_json ? void(std::printf("%s\n", event.dump().c_str())) : backend::print_event(event);
+  std::fflush(stdout);
+  while (auto event = control.next()) {
+    if (as_json) {
+      std::printf("%s\n", event->dump().c_str());
+      std::fflush(stdout);
+    } else {
+      backend::print_event(*event);
+    }
+  }
+  std::fprintf(stderr, "vtpmctl: the manager has gone\n");
+  return 1;
+}
+
+int run(const Command& command, Arguments& given) {
+  std::string name = command.name;
+  backend::Control control(given.runtime + "/control.sock");
+  json answer = control.ask(request_for(command, given));
+  if (name == "doctor" && control.unreachable()) {
+    json findings = backend::host_findings();
+    findings.push_back({{"level", "error"}, {"text", answer["error"]}});
+    answer = {{"ok", true}, {"findings", findings}};
+  }
   bool ok = answer.value("ok", false);
-  if (given.as_json) {
-    std::printf("%s\n", answer.dump(2).c_str());
-  } else if (!ok) {
+  if (ok && name == "events" && !given.past) return follow(control, std::move(answer), given.as_json);
+  if (!ok && !given.as_json) {
     std::fprintf(stderr, "vtpmctl: %s\n", answer.value("error", std::string("failed")).c_str());
+  } else if (ok && given.prometheus) {
+    std::fputs(backend::prometheus(answer).c_str(), stdout);
+  } else if (given.as_json) {
+    std::printf("%s\n", answer.dump(2).c_str());
   } else if (command.print != nullptr) {
     command.print(answer);
   }
@@ -156,11 +144,15 @@ int main(int argc, char** argv) {
       ->envname("VTPM_RUNTIME_DIR")
       ->capture_default_str();
   app.add_flag("--json", given.as_json, "print the answer as JSON");
+  app.set_version_flag("--version", std::string(base::kVersion));
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(command.name, command.help);
-    if (command.takes_uuid) sub->add_option("uuid", given.uuid, "the instance")->required();
-    if (std::string(command.name) == "quarantine") sub->add_flag("--lift", given.lift, "end the quarantine");
-    if (!command.present) sub->allow_extras();
+    if (command.takes_uuid) {
+      sub->add_option("uuid", given.uuid, "the instance")->required()->check([](const std::string& text) {
+        return vault::uuid_in(text) ? std::string() : "not a uuid: " + text;
+      });
+    }
+    describe(*sub, command.name, given);
   }
   CLI11_PARSE(app, argc, argv);
   try {

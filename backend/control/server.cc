@@ -19,6 +19,22 @@ constexpr size_t kLongestLine = 64 * 1024;
 constexpr size_t kMostClients = 16;
 }  // namespace
 
+ControlServer::ControlServer(Loop& loop, Manager& manager) : loop_(loop), manager_(manager) {
+  manager_.events().listen([this](const AdminEvent& event) { on_event(event); });
+}
+
+// Who does not read fast enough is dropped, and sees by the numbers what it missed when it comes back.
+void ControlServer::on_event(const AdminEvent& event) {
+  std::string line = line_of(event) + "\n";
+  std::vector<int> slow;
+  for (auto& [fd, client] : clients_) {
+    if (!client.follows) continue;
+    ssize_t n = ::send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n != static_cast<ssize_t>(line.size())) slow.push_back(fd);
+  }
+  for (int fd : slow) close(fd);
+}
+
 xen::Result<> ControlServer::listen(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -46,7 +62,7 @@ void ControlServer::on_connection() {
   timeval patience{.tv_sec = 1, .tv_usec = 0};
   if (!allowed || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) return;
   int number = fd.get();
-  clients_[number] = {std::move(fd), {}};
+  clients_[number] = {std::move(fd), {}, false};
   loop_.add(number, [this, number] { on_request(number); });
 }
 
@@ -65,9 +81,14 @@ void ControlServer::on_request(int fd) {
   std::string& pending = at->second.pending;
   pending.append(chunk.data(), static_cast<size_t>(n));
   for (size_t end = pending.find('\n'); end != std::string::npos; end = pending.find('\n')) {
-    std::string reply = answer(manager_, std::string_view(pending).substr(0, end)) + "\n";
+    Reply reply = answer(manager_, std::string_view(pending).substr(0, end));
+    reply.line += "\n";
+    // An event of its own doing may have found this client too slow.
+    if (!clients_.contains(fd)) return;
     pending.erase(0, end + 1);
-    if (::send(fd, reply.data(), reply.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(reply.size())) return close(fd);
+    ssize_t sent = ::send(fd, reply.line.data(), reply.line.size(), MSG_NOSIGNAL);
+    if (sent != static_cast<ssize_t>(reply.line.size())) return close(fd);
+    at->second.follows = at->second.follows || reply.follows;
   }
   if (pending.size() > kLongestLine) close(fd);
 }

@@ -15,12 +15,14 @@ class ControlServer {
   // The socket's name in the runtime directory.
   static constexpr const char* kSocketName = "control.sock";
 
-  ControlServer(Loop& loop, Manager& manager) : loop_(loop), manager_(manager) {}
+  ControlServer(Loop& loop, Manager& manager);
+  ~ControlServer() { manager_.events().listen({}); }
   xen::Result<> listen(const std::string& path);
 
  private:
   void on_connection();
   void on_request(int fd);
+  void on_event(const AdminEvent& event);
   void close(int fd);
 
   Loop& loop_;
@@ -29,6 +31,7 @@ class ControlServer {
   struct Client {
     vault::Fd fd;
     std::string pending;
+    bool follows = false;
   };
   std::map<int, Client> clients_;
 };

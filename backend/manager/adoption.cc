@@ -68,7 +68,8 @@ void Manager::adopt(DeviceId id, const message::Hello& hello, Channel::Datagram 
   auto instance = vault_.load(hello.uuid);
   auto lease = vault_.lease(hello.uuid);
   bool its_own = instance.ok() && lease.ok() && instance.value().power.cycle == hello.power_cycle &&
-                 instance.value().epoch >= hello.epoch;
+                 instance.value().power.kind == vault::Power::Kind::Running &&
+                 instance.value().power.domain == hello.domain && instance.value().epoch >= hello.epoch;
   if (!its_own) {
     base::log(Level::Error, "device " + text_of(id) + ": a worker of another state than the stored one: killed");
     process.kill();
@@ -88,6 +89,7 @@ void Manager::adopt(DeviceId id, const message::Hello& hello, Channel::Datagram 
   attach(*known, std::move(process));
   known->worker->ready = true;
   log(Level::Info, *known, "adopted worker " + std::to_string(datagram.sender));
+  if (known->stage == Stage::Frozen) tell(*known, "freeze", known->worker->process.channel.send(message::Freeze{}));
   if (!still_wanted) drain(*known);
   dirty_.insert(id);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,13 +21,16 @@ struct Worker {
   uint64_t serial = 0;  // no two workers of this manager have the same
   bool ready = false;
   bool told_to_stop = false;
-  bool gave_up = false;  // said Failed: its end is no crash
+  bool gave_up = false;   // said Failed, or was given up: its end is no crash
+  bool replaced = false;  // its state has been taken from it, for another one at the same ring
+  std::string version;
 };
 
 // A start that is decided, kept until a worker has said Ready: before that nothing was served.
 struct Plan {
   message::StartKind kind = message::StartKind::PowerOn;
   wire::SizedBytes snapshot;
+  bool marked = false;
 };
 
 // How long a worker may take to become ready before it is taken for hung. The stock frontend waits as long for its
@@ -59,7 +63,17 @@ struct Device {
   std::chrono::milliseconds start_time = kStartTime;  // of the next start
   Clock::time_point not_before{};                     // no start until then
 
+  // Of the frozen worker, while the domain is suspended; then the device that was given it, or that gave it to us.
+  std::optional<message::Snapshot> held;
+  std::optional<DeviceId> handed_to, taken_from;
+  bool looks_again = false;  // a timer is set
+  bool renewing = false;     // frozen to be given a new key
+  bool renewed = false;      // has it, or cannot have it
+
   std::string error;  // why it is Failed
+  std::string last_error;
+  std::map<std::string, std::string> info;  // as it stands in XenStore
+  bool info_due = false;                    // a timer is set
   message::Statistics statistics;
 };
 

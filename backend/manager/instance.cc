@@ -47,6 +47,8 @@ std::string_view name_of(Event event) {
       return "worker ready";
     case Event::WorkerDied:
       return "worker died";
+    case Event::WorkerReplaced:
+      return "worker replaced";
     case Event::Suspended:
       return "suspended";
     case Event::Resumed:

@@ -31,6 +31,7 @@ enum class Event {
   Refused,            // the peer broke the protocol, or the instance may not be served; the only way to Failed
   WorkerReady,
   WorkerDied,
+  WorkerReplaced,  // its state was taken from it, for another one at the same ring; then it was ended
   Suspended,
   Resumed,
   HandedOver,  // another domain has taken the frozen state: this one must never serve it again
@@ -55,10 +56,10 @@ struct Step {
 
 inline constexpr std::array kStages = {Stage::Announced, Stage::Starting, Stage::Serving, Stage::Frozen, Stage::Crashed,
                                        Stage::Draining,  Stage::Closed,   Stage::Failed,  Stage::Gone};
-inline constexpr std::array kEvents = {Event::FrontInitialising, Event::FrontReady,  Event::FrontReplaced,
-                                       Event::FrontClosing,      Event::BackClosing, Event::BackGone,
-                                       Event::Refused,           Event::WorkerReady, Event::WorkerDied,
-                                       Event::Suspended,         Event::Resumed,     Event::HandedOver};
+inline constexpr std::array kEvents = {
+    Event::FrontInitialising, Event::FrontReady, Event::FrontReplaced, Event::FrontClosing, Event::BackClosing,
+    Event::BackGone,          Event::Refused,    Event::WorkerReady,   Event::WorkerDied,   Event::WorkerReplaced,
+    Event::Suspended,         Event::Resumed,    Event::HandedOver};
 
 // Whether a worker belongs to the stage.
 constexpr bool has_worker(Stage stage) {
@@ -98,6 +99,8 @@ constexpr Step with_worker(Stage stage, Event event) {
       return {Stage::Failed, Act::Drain};
     case Event::WorkerDied:
       return {Stage::Crashed, Act::Retry};
+    case Event::WorkerReplaced:
+      return {Stage::Crashed, Act::None};
     default:
       return {stage, Act::None};
   }
@@ -124,6 +127,7 @@ constexpr Step while_crashed(Event event) {
 constexpr Step while_draining(Event event) {
   switch (event) {
     case Event::WorkerDied:
+    case Event::WorkerReplaced:
       return {Stage::Closed, Act::None};
     case Event::BackGone:
       return {Stage::Gone, Act::None};
@@ -185,7 +189,7 @@ constexpr Step step(Stage stage, Event event) {
     case Stage::Failed:
       return detail::while_failed(event);
     case Stage::Gone:
-      if (event == Event::WorkerDied) return {Stage::Gone, Act::Forget};
+      if (event == Event::WorkerDied || event == Event::WorkerReplaced) return {Stage::Gone, Act::Forget};
       return {Stage::Gone, Act::None};
   }
   return {stage, Act::None};

@@ -18,6 +18,7 @@ namespace {
 
 constexpr milliseconds kStopTime{5'000};  // xl gives a backend 10 s to close
 constexpr milliseconds kMostStartTime{16 * kStartTime};
+constexpr std::chrono::seconds kInfoPeriod{5};
 constexpr size_t kMostDeaths = 5;  // in a minute
 constexpr std::array<milliseconds, kMostDeaths> kBackOff = {milliseconds(0), milliseconds(100), milliseconds(400),
                                                             milliseconds(1600), milliseconds(6400)};
@@ -38,6 +39,8 @@ const char* text_of(StartKind kind) {
       return "continuation after a crash";
     case StartKind::Lost:
       return "volatile state lost: the TPM fails its self-test until the guest's next power cycle";
+    case StartKind::Manufacture:
+      return "makes a new TPM";
   }
   return "?";
 }
@@ -63,6 +66,11 @@ std::string text_of(message::Failure why) {
 }
 
 }  // namespace
+
+bool sound(const message::Commit& commit) {
+  return commit.epoch > 0 && vault::claimed_epoch(commit.permanent) == commit.epoch &&
+         sha256(commit.permanent) == commit.digest;
+}
 
 Here Manager::here(const Device& device) const {
   return {host_, static_cast<uint16_t>(device.id.domain), device.look, device.served};
@@ -102,8 +110,13 @@ vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
   const vault::Uuid& uuid = device.back->uuid;
   auto instance = vault_.load(uuid);
   if (instance.ok() || instance.error().kind != vault::Refusal::Kind::Unknown) return instance;
-  TRY(vault_.create(uuid));
-  base::log(Level::Notice, "new instance " + vault::text_of(uuid) + " for device " + backend::text_of(device.id));
+  if (!policy_.make_on_first_use) {
+    return vault::Refusal{vault::Refusal::Kind::Unknown, "there is no instance " + vault::text_of(uuid) +
+                                                             ", and none is made on first use: make it with " +
+                                                             "`vtpmctl create " + vault::text_of(uuid) + "`"};
+  }
+  TRY(vault_.create(uuid, policy_.defaults));
+  event(Level::Notice, "created", device, "new instance on first use");
   return vault_.load(uuid);
 }
 
@@ -120,14 +133,26 @@ vault::Result<Plan> Manager::decide(Device& device, vault::Instance& instance) {
     case Take::Snapshot:
       plan = {StartKind::Reconnect, power.snapshot};
       break;
+    case Take::Marked:
+      power.cycle++;
+      power.saved_stands = true;
+      plan.marked = true;
+      event(Level::Warning, "marked-boot", device,
+            "a suspended state stands and this domain looks like a new boot: its TPM has a new power cycle, with a "
+            "marker in PCRs 0-7; so has every boot until the suspended state is given up with `vtpmctl power-cycle " +
+                vault::text_of(device.back->uuid) + "` while the guest is shut down");
+      break;
     case Take::Lost:
       plan.kind = StartKind::Lost;
+      event(Level::Warning, "state-lost", device,
+            "the volatile state is lost: the TPM fails its self-test until the guest's next power cycle");
       break;
     case Take::Refuse:
       return vault::Refusal{vault::Refusal::Kind::Conflict,
                             "a suspended state of instance " + vault::text_of(device.back->uuid) +
-                                " stands and this domain is not the restored one: restore it, or discard the state " +
-                                "with `vtpmctl power-cycle " + vault::text_of(device.back->uuid) + "`"};
+                                " stands and this domain has run already, so that nobody can tell whether it is its " +
+                                "own: restore it, or discard the state with `vtpmctl power-cycle " +
+                                vault::text_of(device.back->uuid) + "`"};
   }
   power.kind = PowerKind::Running;
   power.host = host_;
@@ -147,6 +172,12 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   start.kind = plan.kind;
   start.grant_ref = static_cast<uint32_t>(device.ring->grant);
   start.port = static_cast<uint32_t>(device.ring->port);
+  start.localities = instance.settings.localities;
+  start.physical_presence_command = instance.settings.physical_presence_command;
+  start.endorsement_key = instance.settings.endorsement_key;
+  start.enabled = instance.settings.enabled;
+  start.activated = instance.settings.activated;
+  start.marked = plan.marked;
   start.instance_key = instance.key;
   start.power_cycle = instance.power.cycle;
   start.epoch = instance.epoch;
@@ -195,6 +226,7 @@ void Manager::drain(Device& device) {
 
 void Manager::retry(Device& device) {
   auto now = Clock::now();
+  event(Level::Warning, "worker-died", device, "its worker died; another one goes on");
   device.deaths.push_back(now);
   while (now - device.deaths.front() > std::chrono::minutes(1)) device.deaths.pop_front();
   if (device.deaths.size() >= kMostDeaths) {
@@ -245,7 +277,7 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
       understood = message::decode<message::Hello>(bytes).ok();
       break;
     case message::Kind::Ready:
-      with(message::decode<message::Ready>(bytes), [&](auto&) { on_ready(device); });
+      with(message::decode<message::Ready>(bytes), [&](auto& m) { on_ready(device, m); });
       break;
     case message::Kind::Failed:
       with(message::decode<message::Failed>(bytes), [&](auto& m) { on_failed(device, m.why); });
@@ -257,7 +289,7 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
       with(message::decode<message::Snapshot>(bytes), [&](auto& m) { on_snapshot(device, m); });
       break;
     case message::Kind::Statistics:
-      with(message::decode<message::Statistics>(bytes), [&](auto& m) { device.statistics = m; });
+      with(message::decode<message::Statistics>(bytes), [&](auto& m) { on_statistics(device, m); });
       break;
     default:
       break;
@@ -267,8 +299,10 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
   if (device.worker) device.worker->process.kill();
 }
 
-void Manager::on_ready(Device& device) {
+void Manager::on_ready(Device& device, const message::Ready& ready) {
   if (device.worker->ready) return;
+  base::View version = ready.version;
+  device.worker->version = base::Printable(std::string(version.begin(), version.end())).view();
   device.worker->ready = true;
   device.start_time = kStartTime;
   device.served = true;
@@ -281,9 +315,7 @@ void Manager::on_ready(Device& device) {
 }
 
 void Manager::on_commit(Device& device, const message::Commit& commit) {
-  bool sound = commit.epoch > 0 && vault::claimed_epoch(commit.permanent) == commit.epoch &&
-               sha256(commit.permanent) == commit.digest;
-  if (!sound) {
+  if (!sound(commit)) {
     log(Level::Error, device, "worker sent a state that contradicts itself: killed");
     device.worker->process.kill();
     return;
@@ -298,8 +330,24 @@ void Manager::on_commit(Device& device, const message::Commit& commit) {
   vault_.commit(device.back->uuid, commit.epoch - 1, commit.permanent, done);
 }
 
+void Manager::on_statistics(Device& device, const message::Statistics& statistics) {
+  device.statistics = statistics;
+  if (!device.info_due) {
+    device.info_due = true;
+    loop_.after(kInfoPeriod, [this, id = device.id] {
+      Device* found = this->device(id);
+      if (found == nullptr) return;
+      found->info_due = false;
+      show_info(*found);
+    });
+  }
+  if (statistics.commands > 0) first_command(device);
+}
+
 void Manager::on_snapshot(Device& device, const message::Snapshot& snapshot) {
-  if (!device.worker->told_to_stop) return;
+  if (!device.worker->told_to_stop) return on_frozen(device, snapshot);
+  if (device.taken_from) return give_back(device);
+  if (device.handed_to) return device.journal.reset();
   const vault::Uuid& uuid = device.back->uuid;
   auto instance = vault_.load(uuid);
   if (!instance.ok()) return log(Level::Error, device, instance.error().text);
@@ -338,7 +386,8 @@ void Manager::on_exit(DeviceId id, uint64_t serial) {
   Device& of = *device(id);
   siginfo_t how{};
   bool reaped = ::waitid(P_PIDFD, static_cast<id_t>(dead->process.pidfd.get()), &how, WEXITED | WNOHANG) == 0;
-  bool expected = dead->told_to_stop || dead->gave_up;
+  bool expected = dead->told_to_stop || dead->gave_up || dead->replaced;
+  bool replaced = dead->replaced;
   std::string status = !reaped                     ? ""
                        : how.si_code == CLD_EXITED ? " with status " + std::to_string(how.si_status)
                                                    : " by signal " + std::to_string(how.si_status);
@@ -347,15 +396,18 @@ void Manager::on_exit(DeviceId id, uint64_t serial) {
   if (dead->process.channel) loop_.remove(dead->process.channel.fd());
   of.worker.reset();
   spawner_.clean_up(id);
-  if (!of.journal && expected) release_lease(of);
+  if (!of.journal && expected && !replaced) release_lease(of);
   if (of.stage == Stage::Gone) settle_without_worker(of);
   dirty_.insert(id);
-  apply(of, Event::WorkerDied);
+  of.held.reset();
+  of.renewing = false;
+  apply(of, replaced ? Event::WorkerReplaced : Event::WorkerDied);
 }
 
 void Manager::settle_without_worker(Device& device) {
   if (device.settled || !device.back) return;
   device.settled = true;
+  if (device.taken_from) return give_back(device);
   if (!device.lease) {
     auto lease = vault_.lease(device.back->uuid);
     if (!lease.ok()) return;
@@ -397,18 +449,19 @@ void Manager::release_lease(Device& device) {
 vault::Result<> Manager::power_cycle(const vault::Uuid& uuid) {
   auto lease = TRY(vault_.lease(uuid));
   vault::Power power = TRY(vault_.load(uuid)).power;
-  bool had_snapshot = power.kind != PowerKind::Off;
+  bool stood = power.kind != PowerKind::Off || power.saved_stands;
   power.kind = PowerKind::Off;
   power.snapshot = {};
+  power.saved_stands = false;
   TRY(vault_.set_power(uuid, power));
-  if (had_snapshot)
-    base::log(Level::Notice, "instance " + vault::text_of(uuid) + ": standing state discarded by command");
+  if (stood) event(Level::Notice, "power-cycle", uuid, "standing state discarded by command");
   for (auto& [id, device] : devices_) dirty_.insert(id);
   return {};
 }
 
 vault::Result<> Manager::quarantine(const vault::Uuid& uuid, const std::string& why) {
   TRY(vault_.quarantine(uuid, why));
+  event(Level::Warning, "quarantined", uuid, why);
   for (auto& [id, device] : devices_) {
     if (device.lease && device.back && device.back->uuid == uuid) {
       refuse(device, "instance " + vault::text_of(uuid) + " is quarantined: " + why);
@@ -420,7 +473,7 @@ vault::Result<> Manager::quarantine(const vault::Uuid& uuid, const std::string& 
 
 vault::Result<> Manager::lift_quarantine(const vault::Uuid& uuid) {
   TRY(vault_.quarantine(uuid, ""));
-  base::log(Level::Notice, "instance " + vault::text_of(uuid) + ": quarantine lifted by command");
+  event(Level::Notice, "quarantine-lifted", uuid, "quarantine lifted by command");
   for (auto& [id, device] : devices_) {
     if (device.back && device.back->uuid == uuid) device.deaths.clear();
   }

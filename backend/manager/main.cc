@@ -14,8 +14,9 @@
 
 #include "backend/control/server.h"
 #include "backend/manager/manager.h"
-#include "backend/vault/file.h"
+#include "backend/vault/sqlite.h"
 #include "lib/base/log.h"
+#include "lib/base/version.h"
 
 namespace {
 
@@ -25,6 +26,9 @@ struct Options {
   std::string state_dir = "/var/lib/vtpm";
   std::string runtime_dir = "/run/vtpm";
   std::string libexec;  // where vtpmd is; empty: beside this program
+  backend::Policy policy;
+  std::string policy_name = "auto";
+  std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
   bool foreground = false;
   int log_level = static_cast<int>(Level::Info);
 };
@@ -49,8 +53,8 @@ bool private_directory(const std::string& path) {
   return (about.st_mode & 077) == 0 || ::chmod(path.c_str(), 0700) == 0;
 }
 
-// Tells the service manager, if there is one, that frontends are served from now on.
-void notify_ready() {
+// Tells the service manager, if there is one.
+void tell_service_manager(const std::string& text) {
   const char* name = ::getenv("NOTIFY_SOCKET");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -61,9 +65,17 @@ void notify_ready() {
   vault::Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  if (::sendto(fd.get(), "READY=1", 7, MSG_NOSIGNAL, generic, size) != 7) {
-    base::log(Level::Warning, "the service manager could not be told that we are ready");
+  if (::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, generic, size) < 0) {
+    base::log(Level::Warning, "the service manager could not be told: " + text);
   }
+}
+
+// LoadCredential= and LoadCredentialEncrypted= put it there.
+std::string key_file(const Options& options) {
+  const char* credentials = ::getenv("CREDENTIALS_DIRECTORY");
+  if (!options.master_key.empty() || credentials == nullptr) return options.master_key;
+  std::string path = std::string(credentials) + "/vtpm.master-key";
+  return ::access(path.c_str(), F_OK) == 0 ? path : "";
 }
 
 // Ends the loop on SIGTERM and SIGINT; the workers go on.
@@ -81,13 +93,25 @@ vault::Fd end_on_signals(backend::Loop& loop) {
   return fd;
 }
 
+backend::Policy policy_of(const Options& options) {
+  backend::Policy policy = options.policy;
+  policy.make_on_first_use = options.policy_name == "auto";
+  policy.state_directory = options.state_dir;
+  policy.key_file = key_file(options);
+  return policy;
+}
+
 int serve(const Options& options) {
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
     return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
   }
   std::string program = (options.libexec.empty() ? own_directory() : options.libexec) + "/vtpmd";
   if (::access(program.c_str(), X_OK) != 0) return fail("there is no worker at " + program + ": see --libexec");
-  auto vault = vault::FileVault::open(options.state_dir);
+  auto vault = vault::SqliteVault::open(
+      {.directory = options.state_dir, .key_file = key_file(options), .progress = [](const std::string& doing) {
+         base::log(Level::Info, doing);
+         tell_service_manager("EXTEND_TIMEOUT_USEC=10000000\nSTATUS=" + doing);
+       }});
   if (!vault.ok()) return fail(vault.error().text);
   auto store = xen::Store::open();
   if (!store.ok()) return fail(store.error().text() + ": is this a Xen domain with xenstored running?");
@@ -97,14 +121,14 @@ int serve(const Options& options) {
   backend::Loop loop;
   vault::Fd signals = end_on_signals(loop);
   backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(),
-                           backend::Spawner(options.runtime_dir + "/workers", program));
+                           backend::Spawner(options.runtime_dir + "/workers", program), policy_of(options));
   auto begun = manager.begin();
   if (!begun.ok()) return fail(begun.error().text());
   backend::ControlServer control(loop, manager);
   auto listening = control.listen(options.runtime_dir + "/" + backend::ControlServer::kSocketName);
   if (!listening.ok()) return fail(listening.error().text());
   base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
-  notify_ready();
+  tell_service_manager("READY=1");
   loop.run([&manager] { manager.settle(); });
   return manager.broken() ? 1 : 0;
 }
@@ -119,11 +143,29 @@ int main(int argc, char** argv) {
   app.add_option("--runtime-dir", options.runtime_dir, "where sockets are made; on a file system that a boot empties")
       ->capture_default_str();
   app.add_option("--libexec", options.libexec, "the directory of vtpmd; by default the one this program is in");
+  app.add_option("--master-key", options.master_key,
+                 "the file of the master key: 32 bytes or 64 hexadecimal digits; by default the credential "
+                 "vtpm.master-key, or else one that is made in the state directory");
   app.add_flag("--foreground", options.foreground, "stay attached to the terminal");
   app.add_option("--log-level", options.log_level, "3 errors, 4 warnings, 5 notices, 6 information, 7 everything")
       ->check(CLI::Range(3, 7))
       ->capture_default_str();
+  app.add_option("--policy", options.policy_name,
+                 "auto: a device with a new uuid makes a new instance; created-only: `vtpmctl create` does")
+      ->check(CLI::IsMember({"auto", "created-only"}))
+      ->capture_default_str();
+  vault::Settings& fresh = options.policy.defaults;
+  app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")
+      ->check(CLI::Range(1, 31))
+      ->capture_default_str();
+  app.add_option("--physical-presence-command", fresh.physical_presence_command,
+                 "of new instances: whether software may assert physical presence")
+      ->capture_default_str();
+  app.add_option("--activated", fresh.activated, "whether new TPMs are activated")->capture_default_str();
+  app.add_option("--enabled", fresh.enabled, "whether new TPMs are enabled")->capture_default_str();
+  app.set_version_flag("--version", std::string(base::kVersion));
   CLI11_PARSE(app, argc, argv);
+  ::umask(077);
   base::log_name("vtpm-managerd");
   base::log_level(static_cast<Level>(options.log_level));
   if (::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return 1;

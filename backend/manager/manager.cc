@@ -27,12 +27,14 @@ std::optional<DeviceId> device_in(const std::vector<std::string>& parts, size_t 
 
 }  // namespace
 
-Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner)
+Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner,
+                 Policy policy)
     : loop_(loop),
       store_(std::move(store)),
       domains_(std::move(domains)),
       vault_(vault),
       spawner_(std::move(spawner)),
+      policy_(std::move(policy)),
       host_(this_boot()) {}
 
 xen::Result<> Manager::begin() {
@@ -173,7 +175,10 @@ std::optional<Event> Manager::level(Device& device) {
     return Event::BackClosing;
   }
   device.settled = false;
-  if (device.stage == Stage::Frozen && !domain->shutdown) return Event::Resumed;
+  if (device.stage == Stage::Frozen) {
+    if (auto event = frozen_level(device, *domain)) return event;
+  }
+  if (device.stage == Stage::Serving && domain->shutdown == xen::ShutdownReason::Suspend) return Event::Suspended;
   return front_level(device);
 }
 
@@ -222,6 +227,7 @@ bool Manager::has_lease(Device& device) {
     device.waits_for_lease = false;
     return true;
   }
+  if (hand_over(device)) return true;
   if (!device.waits_for_lease) log(Level::Warning, device, "waits: " + lease.error().text);
   device.waits_for_lease = true;
   return false;
@@ -254,7 +260,10 @@ void Manager::apply(Device& device, Event event) {
       drain(device);
       break;
     case Act::Kill:
-      if (device.worker) device.worker->process.kill();
+      if (device.worker) {
+        device.worker->gave_up = true;
+        device.worker->process.kill();
+      }
       break;
     case Act::Forget:
       break;
@@ -271,19 +280,35 @@ void Manager::show(Device& device) {
   if (device.stage == Stage::Serving || device.stage == Stage::Frozen) wanted = Xenbus::Connected;
   // Closed means that the page is not mapped any more.
   if ((device.stage == Stage::Closed || device.stage == Stage::Failed) && !device.worker) wanted = Xenbus::Closed;
-  if (!wanted) return;
+  if (!wanted) return show_info(device);
+  show_info(device);
   auto done = device.nodes.show(*wanted);
   if (!done.ok()) log(Level::Error, device, done.error().text());
 }
 
+void Manager::event(Level level, const char* kind, const vault::Uuid& uuid, const std::string& text) {
+  base::log(level, "instance " + vault::text_of(uuid) + ": " + text);
+  events_.tell({.level = level, .kind = kind, .uuid = uuid, .text = text});
+}
+
+void Manager::event(Level level, const char* kind, const Device& device, const std::string& text) {
+  log(level, device, text);
+  vault::Uuid uuid = device.back ? device.back->uuid : vault::Uuid{};
+  events_.tell({.level = level, .kind = kind, .uuid = uuid, .device = text_of(device.id), .text = text});
+}
+
 void Manager::refuse(Device& device, const std::string& why) {
-  device.error = why;
-  log(Level::Error, device, why);
+  device.error = device.last_error = why;
+  event(Level::Error, "refused", device, why);
   device.nodes.tell_error("vTPM: " + why);
   apply(device, Event::Refused);
 }
 
 void Manager::forget(Device& device) {
+  if (device.taken_from) give_back(device);
+  if (device.handed_to) {
+    if (Device* to = this->device(*device.handed_to)) to->taken_from.reset();
+  }
   device.nodes.clear_error();
   release_lease(device);
   log(Level::Info, device, "removed");

@@ -8,14 +8,28 @@
 #include <set>
 
 #include "backend/manager/device.h"
+#include "backend/manager/events.h"
 #include "lib/base/log.h"
 #include "lib/xen/domains.h"
 
 namespace backend {
 
+// What the administrator decides for all instances.
+struct Policy {
+  // Whether a device with a uuid that was never seen makes a new instance; otherwise only create() does.
+  bool make_on_first_use = true;
+  vault::Settings defaults;
+  std::string state_directory;
+  std::string key_file;  // empty: the master key lies in the state directory
+};
+
+// Whether a commit is what it says it is.
+bool sound(const message::Commit& commit);
+
 class Manager {
  public:
-  Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner);
+  using Level = base::Level;
+  Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner, Policy policy);
 
   // Finds the workers an earlier manager left, and sets the watches. Fails when XenStore does.
   xen::Result<> begin();
@@ -27,6 +41,15 @@ class Manager {
   // For the control socket.
   const std::map<DeviceId, Device>& devices() const { return devices_; }
   vault::Vault& vault() { return vault_; }
+  Events& events() { return events_; }
+  const Policy& policy() const { return policy_; }
+  // Durable when this returns; its TPM is made in the background, or by the first device that connects.
+  vault::Result<> create(const vault::Uuid& uuid, const vault::Settings& settings);
+  vault::Result<> remove(const vault::Uuid& uuid);
+  // A new master key, and a new key for each instance, those that are served included, one after another.
+  vault::Result<> rekey(const std::optional<base::Secret<32>>& given);
+  // How many instances have not got their new key yet.
+  size_t left_to_renew() const { return to_renew_.size(); }
   // Ends the power cycle of an instance that nobody serves; its snapshot, if any, is discarded.
   vault::Result<> power_cycle(const vault::Uuid& uuid);
   vault::Result<> quarantine(const vault::Uuid& uuid, const std::string& why);
@@ -49,6 +72,34 @@ class Manager {
   void show(Device& device);
   void refuse(Device& device, const std::string& why);
   void forget(Device& device);
+  void event(Level level, const char* kind, const vault::Uuid& uuid, const std::string& text);
+  void event(Level level, const char* kind, const Device& device, const std::string& text);
+
+  // handover.cc: a state that goes from one worker to another while both are there
+  std::optional<Event> frozen_level(Device& device, const xen::DomainState& domain);
+  bool hand_over(Device& to);
+  void give_back(Device& from);
+  void first_command(Device& device);
+  void on_frozen(Device& device, const message::Snapshot& snapshot);
+  void renew_key(Device& device, const message::Snapshot& snapshot);
+
+  // rekey.cc
+  void renew_next();
+  bool renew(const vault::Uuid& uuid);
+
+  // factory.cc: TPMs that are made before anybody connects
+  struct Maker {
+    vault::Uuid uuid;
+    vault::Lease lease;
+    Process process;
+  };
+  void make_next();
+  void start_maker(const vault::Uuid& uuid);
+  void on_maker(uint64_t serial);
+  void on_maker_exit(uint64_t serial);
+
+  // info.cc: what stands in XenStore for administrators
+  void show_info(Device& device);
 
   // lifecycle.cc: workers and states
   bool start(Device& device);
@@ -61,7 +112,8 @@ class Manager {
   void attach(Device& device, Process process);
   void on_channel(DeviceId id, uint64_t serial);
   void on_message(Device& device, Channel::Datagram datagram);
-  void on_ready(Device& device);
+  void on_ready(Device& device, const message::Ready& ready);
+  void on_statistics(Device& device, const message::Statistics& statistics);
   void on_commit(Device& device, const message::Commit& commit);
   void on_snapshot(Device& device, const message::Snapshot& snapshot);
   void on_failed(Device& device, message::Failure why);
@@ -80,13 +132,18 @@ class Manager {
 
   Device* device(DeviceId id);
   Worker* worker(DeviceId id, uint64_t serial);
-  static void log(base::Level level, const Device& device, const std::string& text);
+  static void log(Level level, const Device& device, const std::string& text);
 
   Loop& loop_;
   xen::Store store_;
   xen::Domains domains_;
   vault::Vault& vault_;
   Spawner spawner_;
+  Policy policy_;
+  Events events_;
+  std::deque<vault::Uuid> to_make_, to_renew_;
+  std::map<uint64_t, Maker> makers_;
+  bool renews_ = false;  // a timer is set
   HostBoot host_;
   xen::Path home_{"/"};
   bool first_scan_ = true;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "lib/base/bytes.h"
 #include "lib/base/secret.h"
@@ -12,7 +13,7 @@
 
 namespace message {
 
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 // The descriptors a worker is born with, and no others beyond standard error.
 inline constexpr int kManagerFd = 3;  // socket pair to the manager that started it
 inline constexpr int kListenFd = 4;   // where a later manager connects to adopt the worker
@@ -21,6 +22,11 @@ inline constexpr size_t kJournalBytes = 512 * 1024;
 inline constexpr size_t kMaxMessage = 1024 * 1024;
 
 using Uuid = std::array<uint8_t, 16>;
+
+// SHA-1 of this text is what a marked boot finds extended into PCRs 0-7.
+inline constexpr std::string_view kMarkerEvent = "vtpm: powered on while a suspended state of this TPM stood";
+// The last one takes everything that is slower.
+inline constexpr size_t kLatencyBuckets = 26;
 
 enum class Kind : uint8_t {
   // to the worker
@@ -44,6 +50,8 @@ enum class StartKind : uint8_t {
   Reconnect = 2,     // state goes on from `snapshot`, new ring
   Continuation = 3,  // same ring, after a crash; the old journal comes with the message as a descriptor (SCM_RIGHTS)
   Lost = 4,          // the volatile state is lost while the guest runs on: TPM_FAILEDSELFTEST until a power cycle
+  Manufacture =
+      5,  // no guest: makes a new TPM, commits it as epoch 1 and ends after Ready; grant and port mean nothing
 };
 
 // First message to a worker.
@@ -54,14 +62,18 @@ struct Start {
   uint16_t device = 0;
   StartKind kind = StartKind::PowerOn;
   uint32_t grant_ref = 0;
-  uint32_t port = 0;                  // the frontend's event channel
-  uint8_t localities = 1;             // bit n: locality n may be claimed from the page
+  uint32_t port = 0;       // the frontend's event channel
+  uint8_t localities = 1;  // bit n: locality n may be claimed from the page
   bool physical_presence_command = true;
+  bool endorsement_key = true;  // these three: what a new TPM is
+  bool enabled = true;
+  bool activated = true;
+  bool marked = false;  // PowerOn: extends kMarkerEvent into PCRs 0-7 before anything is served
   base::Secret<32> instance_key;
-  uint64_t power_cycle = 0;           // counts the instance's power cycles; the journal must carry the same
-  uint64_t epoch = 0;                 // of `permanent`; 0: there is none yet, manufacture and commit as epoch 1
-  wire::SizedBytes permanent;         // sealed, Purpose::Permanent
-  wire::SizedBytes snapshot;          // sealed, Purpose::Snapshot, same epoch; Reconnect only
+  uint64_t power_cycle = 0;    // counts the instance's power cycles; the journal must carry the same
+  uint64_t epoch = 0;          // of `permanent`; 0: there is none yet, manufacture and commit as epoch 1
+  wire::SizedBytes permanent;  // sealed, Purpose::Permanent
+  wire::SizedBytes snapshot;   // sealed, Purpose::Snapshot, same epoch; Reconnect only
 };
 // Answer to Commit. ok: epoch is durable.
 struct Committed {
@@ -86,12 +98,14 @@ struct Hello {
   uint16_t domain = 0;
   uint16_t device = 0;
   uint64_t power_cycle = 0;
-  uint64_t epoch = 0;          // the last one known to be durable
+  uint64_t epoch = 0;  // the last one known to be durable
   bool frozen = false;
-  bool commit_open = false;    // a Commit of epoch + 1 is unanswered; it is sent again after Hello
+  bool commit_open = false;  // a Commit of epoch + 1 is unanswered; it is sent again after Hello
 };
 // Mapped, bound, locked down, serving.
-struct Ready {};
+struct Ready {
+  wire::SizedBytes version;  // of the program, text
+};
 
 enum class Failure : uint8_t {
   BadStart = 1,      // Start did not make sense
@@ -99,8 +113,8 @@ enum class Failure : uint8_t {
   CannotBind = 3,    // the event channel could not be bound
   CannotUnseal = 4,  // a sealed state did not open
   CannotLockDown = 5,
-  BadState = 6,      // an opened state was malformed
-  PeerBroke = 7,     // the frontend broke the protocol in a way that closes the device
+  BadState = 6,   // an opened state was malformed
+  PeerBroke = 7,  // the frontend broke the protocol in a way that closes the device
 };
 // The worker exits after this.
 struct Failed {
@@ -118,11 +132,14 @@ struct Snapshot {
   uint64_t epoch = 0;
   wire::SizedBytes snapshot;
 };
-// At most once a second while commands are served.
+// Before the first command is executed, with `commands` 1; then at most once a second while commands are served, and
+// before every Snapshot.
 struct Statistics {
   uint64_t commands = 0;
   uint64_t errors = 0;
   uint64_t commits = 0;
+  uint64_t total_us = 0;                         // from taking a command to its response, all together
+  std::array<uint64_t, kLatencyBuckets> took{};  // how many took less than 2^n microseconds, and not less than half
 };
 
 template <class M>

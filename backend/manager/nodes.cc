@@ -138,6 +138,14 @@ xen::Result<> DeviceNodes::show(Xenbus state) const {
   });
 }
 
+xen::Result<> DeviceNodes::show_info(const std::map<std::string, std::string>& changed) const {
+  return store_.transact([&](xen::Transaction& t) -> xen::Result<> {
+    if (!TRY(t.exists(back_ / "state"))) return {};
+    for (const auto& [name, value] : changed) TRY(t.write(back_ / "info" / name, value));
+    return {};
+  });
+}
+
 void DeviceNodes::tell_error(const std::string& text) const {
   auto written = store_.write(error_ / "error", std::to_string(EINVAL) + " " + text);
   if (!written.ok()) base::log(base::Level::Warning, "device " + text_of(id_) + ": " + written.error().text());

@@ -3,6 +3,7 @@
 // come from our own directory, which only the toolstack writes; nothing of that is taken from the frontend's.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -51,6 +52,9 @@ class DeviceNodes {
   // Writes the state unless it stands there already or the device has been removed: that must not make a node anew.
   // InitWait comes with the version of the protocol.
   xen::Result<> show(Xenbus state) const;
+
+  // Written below `info`, all at once, unless the device has been removed.
+  xen::Result<> show_info(const std::map<std::string, std::string>& changed) const;
 
   // The standard place of a device's error; told apart from the log so that nobody needs to be root to find it.
   void tell_error(const std::string& text) const;

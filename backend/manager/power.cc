@@ -31,8 +31,9 @@ Take how_to_start(const vault::Power& power, uint64_t epoch, const Here& here) {
   bool its_own = same_domain(power, here) ? power.kind != Kind::Off : power.kind == Kind::Suspended && restored;
   if (its_own) return snapshot && power.epoch == epoch ? Take::Snapshot : Take::Lost;
   if (restored || here.served) return Take::Lost;
-  if (power.kind == Kind::Suspended) return Take::Refuse;
-  return Take::PowerOn;
+  // A hostile guest can make its saved state look fresh: it gets no clean boot as long as it may come back.
+  if (power.kind == Kind::Suspended) return here.look == BootLook::Fresh ? Take::Marked : Take::Refuse;
+  return power.saved_stands ? Take::Marked : Take::PowerOn;
 }
 
 Kind kept_as(const std::optional<xen::DomainState>& domain) {

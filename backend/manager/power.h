@@ -23,9 +23,10 @@ struct Here {
 
 enum class Take {
   PowerOn,   // a new power cycle
+  Marked,    // a new power cycle that anybody can see is no clean boot: a suspended state stands
   Snapshot,  // go on from the stored snapshot, which is used up thereby
   Lost,      // the guest goes on but its volatile state is gone: TPM_FAILEDSELFTEST until its next power cycle
-  Refuse,    // a suspended state stands and the domain is not provably its own
+  Refuse,    // a suspended state stands, and the domain that has run already may be its own or not
 };
 Take how_to_start(const vault::Power& power, uint64_t epoch, const Here& here);
 

@@ -98,8 +98,9 @@ std::string Spawner::socket_of(DeviceId id) const {
          ".worker";
 }
 
-xen::Result<vault::Fd> Spawner::listen(DeviceId id) const {
-  std::string path = socket_of(id);
+namespace {
+
+xen::Result<vault::Fd> listen_at(const std::string& path) {
   sockaddr_un address = TRY(address_of(path));
   ::unlink(path.c_str());
   vault::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
@@ -110,13 +111,15 @@ xen::Result<vault::Fd> Spawner::listen(DeviceId id) const {
   return socket;
 }
 
-xen::Result<Process> Spawner::spawn(DeviceId id) const {
+}  // namespace
+
+xen::Result<Process> Spawner::spawn_at(const std::string& path) const {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return failed("make a socket pair");
   vault::Fd ours(pair[0]), theirs(pair[1]);
   make_room(ours.get());
   make_room(theirs.get());
-  vault::Fd listening = TRY(listen(id));
+  vault::Fd listening = TRY(listen_at(path));
   vault::Fd journal = TRY(make_journal());
   Child child{{theirs.get(), listening.get(), journal.get()}, program_.c_str()};
   pid_t pid = ::fork();
@@ -156,6 +159,7 @@ xen::Result<Channel> Spawner::connect(DeviceId id) const {
   return Channel(std::move(socket));
 }
 
+void Spawner::clean_up_maker(uint64_t serial) const { ::unlink(maker_socket(serial).c_str()); }
 void Spawner::clean_up(DeviceId id) const { ::unlink(socket_of(id).c_str()); }
 
 }  // namespace backend

@@ -34,7 +34,10 @@ class Spawner {
   Spawner(std::string runtime, std::string program) : runtime_(std::move(runtime)), program_(std::move(program)) {}
 
   // The worker's descriptors are 3 (channel), 4 (socket for a later manager), 5 (journal) and standard error.
-  xen::Result<Process> spawn(DeviceId id) const;
+  xen::Result<Process> spawn(DeviceId id) const { return spawn_at(socket_of(id)); }
+  // For one that serves no device; nobody adopts it.
+  xen::Result<Process> spawn_maker(uint64_t serial) const { return spawn_at(maker_socket(serial)); }
+  void clean_up_maker(uint64_t serial) const;
 
   // The devices that have a socket of a worker, living or not.
   std::vector<DeviceId> left_over() const;
@@ -45,7 +48,8 @@ class Spawner {
 
  private:
   std::string socket_of(DeviceId id) const;
-  xen::Result<vault::Fd> listen(DeviceId id) const;
+  std::string maker_socket(uint64_t serial) const { return runtime_ + "/" + std::to_string(serial) + ".maker"; }
+  xen::Result<Process> spawn_at(const std::string& path) const;
 
   std::string runtime_;
   std::string program_;

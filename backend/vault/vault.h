@@ -34,6 +34,16 @@ struct Refusal {
 template <class T = void>
 using Result = base::Result<T, Refusal>;
 
+// What an administrator decides for an instance when it is made.
+struct Settings {
+  wire::SizedBytes label;  // text for people
+  bool physical_presence_command = true;
+  uint8_t localities = 1;       // bit n: locality n may be claimed from the page
+  bool endorsement_key = true;  // made with the instance, as a maker ships it
+  bool enabled = true;
+  bool activated = true;
+};
+
 // What became of the volatile state when the instance was last served.
 struct Power {
   enum class Kind : uint8_t {
@@ -48,10 +58,14 @@ struct Power {
   uint16_t domain = 0;
   uint64_t epoch = 0;         // of the permanent state that goes with `snapshot`
   wire::SizedBytes snapshot;  // sealed, Purpose::Snapshot
+  // A saved domain whose state was overtaken by another boot may still come back: every boot is marked until an
+  // administrator ends that.
+  bool saved_stands = false;
 };
 
 struct Instance {
   InstanceKey key;
+  Settings settings;
   uint64_t created = 0;  // seconds since 1970
   uint64_t epoch = 0;    // 0: never committed
   wire::SizedBytes permanent;
@@ -64,6 +78,8 @@ struct Entry {
   uint64_t epoch = 0;
   Power::Kind power = Power::Kind::Off;
   uint64_t power_cycle = 0;
+  bool saved_stands = false;
+  Settings settings;
   bool leased = false;
   std::string quarantine;  // why; empty: it is not
 };
@@ -88,7 +104,7 @@ class Vault {
   virtual ~Vault() = default;
 
   // A new instance without permanent state; durable when this returns. Only for a uuid that was never seen.
-  virtual Result<> create(const Uuid& uuid) = 0;
+  virtual Result<> create(const Uuid& uuid, const Settings& settings) = 0;
   virtual Result<Lease> lease(const Uuid& uuid) = 0;
   virtual Result<Instance> load(const Uuid& uuid) = 0;
 
@@ -107,8 +123,18 @@ class Vault {
   virtual Result<> quarantine(const Uuid& uuid, const std::string& why) = 0;
   // Every uuid that is not removed, quarantined ones too.
   virtual Result<std::vector<Entry>> list() = 0;
+  virtual Result<Entry> entry(const Uuid& uuid) = 0;
   // For ever: the uuid is not made again by itself.
   virtual Result<> remove(const Uuid& uuid) = 0;
+
+  // Everything under a new master key: `given`, or one that is made when the vault keeps its key itself. What was
+  // sealed under the old one is overwritten. Instance keys are renewed one by one.
+  virtual Result<> renew_master(const std::optional<base::Secret<32>>& given) = 0;
+  // A new key for one instance, with its permanent state and the snapshot in `power`, which is stored with it. Nobody
+  // may hold the old one any more.
+  virtual Result<> renew_key(const Uuid& uuid, const Power& power) = 0;
+  // Gives the file system what is no longer needed, and leaves nothing old behind in logs.
+  virtual Result<> compact() = 0;
 
  protected:
   friend class Lease;

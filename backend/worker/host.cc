@@ -7,6 +7,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/verify.h"
+#include "lib/base/version.h"
 
 namespace backend {
 
@@ -66,8 +67,8 @@ void Host::end_command() {
   if (journal_.epoch() != epoch_) journal_.write(epoch_, {});
 }
 
-bool Host::wait(int event_fd) {
-  Link::Woken woken = link_.wait(event_fd, -1);
+bool Host::wait(int event_fd, int timeout_ms) {
+  Link::Woken woken = link_.wait(event_fd, timeout_ms);
   handle(woken);
   return woken.event;
 }
@@ -78,6 +79,10 @@ std::optional<message::Kind> Host::next_order() {
   message::Kind order = orders_.front();
   orders_.pop_front();
   return order;
+}
+
+void Host::say_ready() {
+  say(message::Ready{wire::SizedBytes(base::Bytes(base::kVersion.begin(), base::kVersion.end()))});
 }
 
 void Host::say_snapshot(base::View volatile_state) {

@@ -37,8 +37,9 @@ class Host : public tpm::Platform {
   void begin_command(const TpmPage& page) { in_flight_ = &page; }
   void end_command();
 
-  // Waits for the guest or a manager, for ever. True: the guest's notification. Orders are kept for next_order().
-  bool wait(int event_fd);
+  // Waits for the guest or a manager, for ever when timeout_ms is negative. True: the guest's notification. Orders are
+  // kept for next_order().
+  bool wait(int event_fd, int timeout_ms);
   std::optional<message::Kind> next_order();
 
   // A commit was not answered in time: no command may be executed, until a manager says that it was not stored.
@@ -46,7 +47,9 @@ class Host : public tpm::Platform {
   // The commit that the engine has given up was stored after all: only a fresh worker can go on from it.
   bool overtaken() const { return overtaken_; }
 
-  void say_ready() { say(message::Ready{}); }
+  void say_ready();
+  // The manager has it in order with everything else that is said.
+  void say_begun(const message::Statistics& statistics) { say(statistics); }
   void say_failed(message::Failure why) { say(message::Failed{why}); }
   void say_snapshot(base::View volatile_state);
   void say_statistics(const message::Statistics& statistics);

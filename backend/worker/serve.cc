@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "backend/worker/serve.h"
 
+#include <algorithm>
+#include <bit>
 #include <string>
 
 #include "lib/base/log.h"
@@ -10,6 +12,7 @@ namespace backend {
 namespace {
 
 constexpr uint64_t kStatisticsPeriodUs = 1'000'000;
+constexpr int kStatisticsPeriodMs = 1000;
 
 class Server {
  public:
@@ -25,8 +28,9 @@ class Server {
     while (!stopped_) {
       // A frozen worker leaves events where they are: they count when it serves again.
       bool serving = !frozen_ && !broken_;
-      bool event = tpm_.host->wait(serving ? tpm_.ring->channel().fd() : -1);
+      bool event = tpm_.host->wait(serving ? tpm_.ring->channel().fd() : -1, untold_ ? kStatisticsPeriodMs : -1);
       if (event) on_event();
+      if (!event && untold_) tell(tpm_.host->now_us());
       while (auto order = tpm_.host->next_order()) obey(*order);
       if (tpm_.host->overtaken()) {
         base::log(base::Level::Warning, "a state that was given up has been stored: ends, for a worker that has it");
@@ -58,23 +62,37 @@ class Server {
   }
 
   void execute(const Request& request) {
+    uint64_t begun_us = tpm_.host->now_us();
+    // Known before its response is: another copy of this TPM may be waiting to go on in our place.
+    if (statistics_.commands++ == 0) tpm_.host->say_begun(statistics_);
     tpm_.host->begin_command(page_);
     size_t length = tpm_.engine->execute(request.locality, request.command, page_.response_area());
     tpm_.host->end_command();
     page_.finish(length);
 
-    statistics_.commands++;
+    uint64_t now_us = tpm_.host->now_us();
+    note(now_us - begun_us);
     statistics_.commits = tpm_.engine->commits();
-    if (uint64_t now = tpm_.host->now_us(); now - told_at_us_ >= kStatisticsPeriodUs) {
-      told_at_us_ = now;
-      tpm_.host->say_statistics(statistics_);
-    }
+    untold_ = true;
+    if (now_us - told_at_us_ >= kStatisticsPeriodUs) tell(now_us);
+  }
+
+  void note(uint64_t took_us) {
+    statistics_.total_us += took_us;
+    statistics_.took[std::min(static_cast<size_t>(std::bit_width(took_us)), message::kLatencyBuckets - 1)]++;
+  }
+
+  void tell(uint64_t now_us) {
+    told_at_us_ = now_us;
+    untold_ = false;
+    tpm_.host->say_statistics(statistics_);
   }
 
   void obey(message::Kind order) {
     switch (order) {
       case message::Kind::Freeze:
         set_frozen(true);
+        tell(tpm_.host->now_us());
         tpm_.host->say_snapshot(tpm_.engine->save_volatile());
         break;
       case message::Kind::Thaw:
@@ -82,6 +100,7 @@ class Server {
         look();
         break;
       case message::Kind::Stop:
+        tell(tpm_.host->now_us());
         tpm_.host->say_snapshot(tpm_.engine->save_volatile());
         page_.leave_idle();
         stopped_ = true;
@@ -100,6 +119,7 @@ class Server {
   TpmPage& page_;
   message::Statistics statistics_;
   uint64_t told_at_us_ = 0;
+  bool untold_ = false;
   bool frozen_ = false;
   bool broken_ = false;
   bool stopped_ = false;
@@ -107,6 +127,10 @@ class Server {
 
 }  // namespace
 
-bool serve(LiveTpm& tpm) { return Server(tpm).run(); }
+bool serve(LiveTpm& tpm) {
+  if (tpm.ring) return Server(tpm).run();
+  tpm.host->say_ready();  // made, and stored: nobody is served
+  return true;
+}
 
 }  // namespace backend

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "backend/worker/start.h"
 
+#include <openssl/evp.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "backend/worker/lockdown.h"
 #include "lib/base/log.h"
+#include "lib/base/verify.h"
 
 namespace backend {
 
@@ -35,9 +39,13 @@ Result<T> otherwise(xen::Result<T> result, Failure why) {
 }
 
 Result<> check(const Start& start) {
-  bool known = start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Lost;
+  bool known =
+      start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Manufacture;
   // A new instance has no past to go on from.
-  bool sensible = (start.epoch > 0 || start.kind == StartKind::PowerOn) && (start.epoch > 0) != start.permanent.empty();
+  bool makes = start.kind == StartKind::PowerOn || start.kind == StartKind::Manufacture;
+  bool sensible = (start.epoch > 0 || makes) && (start.epoch > 0) != start.permanent.empty() &&
+                  (start.epoch == 0 || start.kind != StartKind::Manufacture) &&
+                  (!start.marked || start.kind == StartKind::PowerOn);
   if (!known || !sensible) return because(Failure::BadStart, "a start that makes no sense");
   return {};
 }
@@ -53,7 +61,9 @@ Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, H
   settings.physical_presence_command = start.physical_presence_command;
   settings.buffer_bytes = kPacketBytes;
   if (start.epoch == 0) {
-    auto engine = tpm::Engine::manufacture(host, settings, tpm::Factory{});
+    auto engine = tpm::Engine::manufacture(
+        host, settings,
+        {.endorsement_key = start.endorsement_key, .enabled = start.enabled, .activated = start.activated});
     if (engine == nullptr) return because(Failure::BadState, "a new TPM could not be stored");
     return engine;
   }
@@ -73,17 +83,37 @@ bool resume_from_journal(const Start& start, const std::optional<Recovered>& rec
   return engine.resume(tpm::Engine::volatile_from(sections)).ok();
 }
 
+// Nothing that is bound to an unmarked boot opens after this, and a quote shows it.
+void extend_marker(tpm::Engine& engine) {
+  constexpr uint8_t kFirstAfterBoot = 8;
+  std::array<uint8_t, 34> extend = {0x00, 0xc1, 0, 0, 0, 34, 0, 0, 0, 0x14};
+  VERIFY(EVP_Digest(message::kMarkerEvent.data(), message::kMarkerEvent.size(), extend.data() + 14, nullptr, EVP_sha1(),
+                    nullptr) == 1);
+  for (uint8_t pcr = 0; pcr < kFirstAfterBoot; pcr++) {
+    extend[13] = pcr;
+    std::array<uint8_t, kPacketBytes> response{};
+    engine.execute(0, base::ForeignBytes::read_only(extend), base::ForeignBytes(response));
+    VERIFY(std::equal(response.begin() + 6, response.begin() + 10, std::array<uint8_t, 4>{}.begin()));
+  }
+}
+
 Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& recovered, tpm::Engine& engine) {
   switch (start.kind) {
     case StartKind::PowerOn:
       engine.power_on();
-      if (!engine.startup()) base::log(base::Level::Error, "the TPM failed its self-test");
+      if (!engine.startup()) {
+        base::log(base::Level::Error, "the TPM failed its self-test");
+      } else if (start.marked) {
+        extend_marker(engine);
+      }
       return {};
     case StartKind::Reconnect: {
       base::Bytes snapshot = TRY(opened(start, vault::Purpose::Snapshot, start.snapshot));
       if (!engine.resume(snapshot).ok()) return because(Failure::BadState, "the snapshot is malformed");
       return {};
     }
+    case StartKind::Manufacture:
+      return {};
     case StartKind::Continuation:
       if (resume_from_journal(start, recovered, engine)) return {};
       [[fallthrough]];
@@ -94,8 +124,9 @@ Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& re
   return {};
 }
 
-Result<> confine(const GuestRing& ring, const Start& start, uid_t uid_base) {
-  Where host = TRY(otherwise(host_of_event_channel(ring.channel().fd()), Failure::CannotLockDown));
+Result<> confine(const GuestRing* ring, const Start& start, uid_t uid_base) {
+  Where host = Where::Xen;
+  if (ring != nullptr) host = TRY(otherwise(host_of_event_channel(ring->channel().fd()), Failure::CannotLockDown));
   // A user for each guest: workers cannot signal or trace one another.
   auto id = static_cast<uid_t>(uid_base + start.domain);
   return otherwise(lock_down({id, id, host}), Failure::CannotLockDown);
@@ -104,7 +135,7 @@ Result<> confine(const GuestRing& ring, const Start& start, uid_t uid_base) {
 Result<> make_ready(LiveTpm& live, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
   live.engine = TRY(engine_with_permanent(start, *live.host));
   TRY(take_up_volatile(start, recovered, *live.engine));
-  return confine(*live.ring, start, uid_base);
+  return confine(live.ring.get(), start, uid_base);
 }
 
 std::unique_ptr<LiveTpm> give_up(vault::Fd& manager, Failure why) {
@@ -154,12 +185,13 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
   }
   auto journal = Journal::create(inheritance.journal.get(), start.instance_key, start.uuid, start.power_cycle);
   if (!journal.ok()) return give_up(inheritance.manager, because(Failure::BadStart, journal.error().text()));
-  auto ring = GuestRing::join(start);
-  if (!ring.ok()) return give_up(inheritance.manager, ring.error());
-
   auto live = std::make_unique<LiveTpm>();
   live->start = start.kind;
-  live->ring = std::move(ring).take();
+  if (start.kind != StartKind::Manufacture) {
+    auto ring = GuestRing::join(start);
+    if (!ring.ok()) return give_up(inheritance.manager, ring.error());
+    live->ring = std::move(ring).take();
+  }
   Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
   Host::Identity identity{start.uuid, start.domain, start.device, start.power_cycle, start.instance_key};
   live->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take(),

@@ -33,7 +33,7 @@ class GuestRing : public Doorbell {
 // A TPM and all that serves it.
 struct LiveTpm {
   message::StartKind start;
-  std::unique_ptr<GuestRing> ring;
+  std::unique_ptr<GuestRing> ring;  // null: there is no guest
   std::unique_ptr<Host> host;
   std::unique_ptr<tpm::Engine> engine;
 };

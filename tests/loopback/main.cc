@@ -45,14 +45,17 @@ The machine
   env [DOMID]                 print shell commands that enter that domain (for a debugger; 0 is the default)
 
 Domains (in dom0 of a machine)
-  domain create [--uuid U] [--name N] [--type pv|pvh] [--paused] [--vtpm backend=0,uuid=U]...
-                              as `xl create`: prints the number; waits up to 10 s for each backend
+  domain create [--uuid U] [--name N] [--type pv|pvh] [--paused] [--restored] [--vtpm backend=0,uuid=U]...
+                              as `xl create`: prints the number; waits up to 10 s for each backend; --restored: as the
+                              receiving side of a migration, with a vCPU in use
   domain pause|unpause DOMID
   domain shutdown DOMID [--reason poweroff|reboot|crash|suspend]
                               the domain stops for that reason, then everything of it is removed
   domain reboot DOMID         as after a reboot in the guest: prints the new number
   domain destroy DOMID
   domain suspend DOMID [FILE] with FILE as `xl save`; without, as `xl save -c`: suspended for a moment, then runs on
+  domain halt DOMID           suspended, and still there; run-on: it goes on as it was
+  domain run-on DOMID
   domain resume FILE          same as restore
   domain restore FILE [--paused]
                               as `xl restore`: prints the new number
@@ -324,9 +327,9 @@ int create(Words words) {
   config.pvh = type == "pvh";
   for (auto vtpm = take_option(words, "--vtpm"); vtpm; vtpm = take_option(words, "--vtpm"))
     config.vtpms.push_back(vtpm_in(*vtpm));
-  bool paused = take_flag(words, "--paused");
+  bool paused = take_flag(words, "--paused"), restored = take_flag(words, "--restored");
   expect_no_more(words);
-  return said(open_toolstack()->create(config, {.paused = paused}));
+  return said(open_toolstack()->create(config, {.paused = paused, .restored = restored}));
 }
 
 int shut_down(Words words) {
@@ -382,6 +385,8 @@ int domain(Words words) {
   if (verb == "list") return list_domains(words);
   DomId which = take_domain(words);
   expect_no_more(words);
+  if (verb == "halt") return said(open_toolstack()->halt(which));
+  if (verb == "run-on") return said(open_toolstack()->run_on(which));
   if (verb == "pause") return said(open_toolstack()->pause(which));
   if (verb == "unpause") return said(open_toolstack()->unpause(which));
   if (verb == "reboot") return said(open_toolstack()->reboot(which));

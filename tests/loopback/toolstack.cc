@@ -282,9 +282,12 @@ std::optional<DomId> Toolstack::reboot(DomId domain) {
   return create(*config, {});
 }
 
-bool Toolstack::checkpoint(DomId domain) {
-  return config_of(domain) && control(Op::ShutDownDomain, domain, static_cast<uint32_t>(Reason::Suspend)) &&
-         control(Op::ResumeDomain, domain) && (store_.resume(domain) || failed("unable to resume", domain));
+bool Toolstack::checkpoint(DomId domain) { return halt(domain) && run_on(domain); }
+bool Toolstack::halt(DomId domain) {
+  return config_of(domain) && control(Op::ShutDownDomain, domain, static_cast<uint32_t>(Reason::Suspend));
+}
+bool Toolstack::run_on(DomId domain) {
+  return control(Op::ResumeDomain, domain) && (store_.resume(domain) || failed("unable to resume", domain));
 }
 
 bool Toolstack::save(DomId domain, const std::string& file) {

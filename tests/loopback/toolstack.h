@@ -47,6 +47,9 @@ class Toolstack {
   bool destroy(DomId domain);
   // Suspended, then running on, as a checkpoint does.
   bool checkpoint(DomId domain);
+  // The two halves of a checkpoint.
+  bool halt(DomId domain);
+  bool run_on(DomId domain);
   // Suspended and gone; what restore() needs is in the file.
   bool save(DomId domain, const std::string& file);
   std::optional<DomId> restore(const std::string& file, bool paused);

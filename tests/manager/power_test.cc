@@ -45,9 +45,22 @@ TEST(Power, ANumberMeansNothingAfterTheHostHasBooted) {
 
 TEST(Power, OnlyTheRestoredDomainTakesASuspendedState) {
   EXPECT_EQ(start(Kind::Suspended, in_domain(4, BootLook::Restored)), Take::Snapshot);
-  EXPECT_EQ(start(Kind::Suspended, in_domain(4, BootLook::Fresh)), Take::Refuse);
+  EXPECT_EQ(start(Kind::Suspended, in_domain(4, BootLook::Fresh)), Take::Marked);
   EXPECT_EQ(start(Kind::Suspended, in_domain(4, BootLook::TooLate)), Take::Refuse);
   EXPECT_EQ(start(Kind::Suspended, in_domain(3, BootLook::TooLate)), Take::Snapshot) << "the save was given up";
+}
+
+TEST(Power, EveryBootIsMarkedWhileASavedDomainMayComeBack) {
+  for (Kind kind : {Kind::Off, Kind::Running, Kind::Parked}) {
+    vault::Power power = record(kind);
+    power.saved_stands = true;
+    EXPECT_EQ(how_to_start(power, kEpoch, in_domain(4, BootLook::Fresh)), Take::Marked);
+    EXPECT_EQ(how_to_start(power, kEpoch, in_domain(4, BootLook::TooLate)), Take::Marked);
+    EXPECT_EQ(how_to_start(power, kEpoch, in_domain(4, BootLook::Restored)), Take::Lost);
+  }
+  vault::Power parked = record(Kind::Parked);
+  parked.saved_stands = true;
+  EXPECT_EQ(how_to_start(parked, kEpoch, in_domain(3, BootLook::Fresh)), Take::Snapshot) << "a reloaded driver";
 }
 
 TEST(Power, ARestoredDomainWithoutItsSnapshotNeverFindsFreshPcrs) {

@@ -182,47 +182,6 @@ TEST_F(Lifecycle, TakesARebootForAPowerCycle) {
   EXPECT_EQ(stack_.control({"show", uuid_})["instance"].value("power_cycle", 0), 2);
 }
 
-TEST_F(Lifecycle, GivesASuspendedStateToTheRestoredDomainOnly) {
-  unsigned domain = create_domain(uuid_);
-  std::string image = stack_.directory() + "/image";
-  Digest measured{};
-  {
-    Frontend frontend(stack_, domain);
-    ASSERT_TRUE(frontend.connect());
-    measured = measure(frontend);
-    ASSERT_EQ(run({program("xen-loopback"), "domain", "suspend", std::to_string(domain), image}).status, 0);
-  }
-  EXPECT_EQ(stack_.control({"show", uuid_})["instance"].value("power", ""), "suspended");
-
-  unsigned stranger = create_domain(uuid_);
-  Frontend refused(stack_, stranger);
-  ASSERT_TRUE(eventually([&] { return node(error_path(stranger)).has_value(); }));
-  EXPECT_NE(node(error_path(stranger)).value_or("").find("vtpmctl power-cycle"), std::string::npos);
-  destroy_domain(stranger);
-
-  Finished restored = run({program("xen-loopback"), "domain", "restore", image});
-  ASSERT_EQ(restored.status, 0);
-  Frontend frontend(stack_, static_cast<unsigned>(std::stoul(restored.output)));
-  ASSERT_TRUE(frontend.connect());
-  EXPECT_EQ(pcr(frontend), measured);
-}
-
-TEST_F(Lifecycle, PowerCycleDiscardsASuspendedState) {
-  unsigned domain = create_domain(uuid_);
-  {
-    Frontend frontend(stack_, domain);
-    ASSERT_TRUE(frontend.connect());
-    measure(frontend);
-    EXPECT_FALSE(stack_.control({"power-cycle", uuid_}).value("ok", true)) << "not while it is served";
-    std::string image = stack_.directory() + "/image";
-    ASSERT_EQ(run({program("xen-loopback"), "domain", "suspend", std::to_string(domain), image}).status, 0);
-  }
-  EXPECT_TRUE(stack_.control({"power-cycle", uuid_}).value("ok", false));
-  Frontend frontend(stack_, create_domain(uuid_));
-  ASSERT_TRUE(frontend.connect());
-  EXPECT_EQ(pcr(frontend), Digest{});
-}
-
 TEST_F(Lifecycle, DetachesAtOnce) {
   unsigned domain = create_domain(uuid_);
   Frontend frontend(stack_, domain);

@@ -116,12 +116,13 @@ Stack::~Stack() {
   std::filesystem::remove_all(directory_);
 }
 
-void Stack::start_manager(const std::string& libexec) {
+void Stack::start_manager(const std::string& libexec, const Words& options) {
   manager_.reset();
   std::filesystem::remove(directory_ + "/run/control.sock");
   Words words = {program("vtpm-managerd"), "--foreground",  "--log-level",      "7", "--state-dir",
                  directory_ + "/state",    "--runtime-dir", directory_ + "/run"};
   if (!libexec.empty()) words.insert(words.end(), {"--libexec", libexec});
+  words.insert(words.end(), options.begin(), options.end());
   manager_.emplace(words, directory_ + "/log");
   eventually([this] { return std::filesystem::exists(directory_ + "/run/control.sock"); });
 }

@@ -59,7 +59,7 @@ class Stack {
   Stack& operator=(const Stack&) = delete;
 
   // `libexec` is where the manager finds its worker; empty: where it always does.
-  void start_manager(const std::string& libexec = "");
+  void start_manager(const std::string& libexec = "", const Words& options = {});
   void kill_manager() { manager_->end(9); }
   bool manager_lives() const { return manager_ && manager_->lives(); }
   // What vtpmctl says, as JSON.

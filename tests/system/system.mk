@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Scenarios of the whole stack: one test program in dom0 of a loopback machine, with the real programs.
 
-SYSTEM_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/system/*.cc) tests/engine/tpm_client.cc tests/engine/stream_transport.cc)
+SYSTEM_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/system/*.cc) tests/engine/tpm_client.cc tests/engine/stream_transport.cc tests/engine/nv_client.cc tests/engine/counter_client.cc)
 $(B)/system/scenarios: $(SYSTEM_OBJECTS) $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
@@ -18,3 +18,10 @@ check-system: all $(B)/system/scenarios $(B)/system/puppet
 	$(call say,TEST)
 	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout 600 $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
 check-loopback: check-system
+
+# The long versions; KILLS, SEED and INSTANCES set their size. The loopback lists 256 domains at most.
+.PHONY: soak
+soak: all $(B)/system/scenarios
+	$(call say,TEST)
+	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) KILLS=$(or $(KILLS),1000) SEED=$(or $(SEED),1) INSTANCES=$(or $(INSTANCES),250) timeout 21600 \
+	  $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_filter='Kills.*:Density.*'

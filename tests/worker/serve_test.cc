@@ -394,7 +394,7 @@ TEST_F(Serve, OutlivesItsManagerAndIsAdopted) {
 
 TEST_F(Serve, RefusesWhoSpeaksAnotherLanguage) {
   auto w = started();
-  for (const Bytes& nonsense : {Bytes{}, Bytes{0}, Bytes{6}, Bytes{6, 0, 0, 0, 2}, Bytes(64, 6), Bytes(100000, 1)}) {
+  for (const Bytes& nonsense : {Bytes{}, Bytes{0}, Bytes{6}, Bytes{6, 0, 0, 0, 9}, Bytes(64, 6), Bytes(100000, 1)}) {
     Descriptor journal;
     w->hang_up();
     ASSERT_TRUE(w->connect());

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The client's end of the control socket.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "backend/vault/durable.h"
+
+namespace backend {
+
+class Control {
+ public:
+  explicit Control(std::string path) : path_(std::move(path)) {}
+  // The manager's answer, or one that says why there is none.
+  nlohmann::json ask(const nlohmann::json& request);
+  // The next line that the manager sends; nothing when it has gone.
+  std::optional<nlohmann::json> next();
+  // Whether the last failure was that no manager could be reached.
+  bool unreachable() const { return unreachable_; }
+
+ private:
+  std::string path_;
+  vault::Fd fd_;
+  std::string pending_;
+  bool unreachable_ = false;
+};
+
+// Why a manager may not run on this machine, each with "level" and "text".
+nlohmann::json host_findings();
+
+}  // namespace backend

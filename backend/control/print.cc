@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "backend/control/print.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <ctime>
+
+namespace backend {
+
+using nlohmann::json;
+
+namespace {
+
+std::string text(const json& j, const char* key) { return j.value(key, std::string("-")); }
+uint64_t number(const json& j, const char* key) { return j.value(key, uint64_t{0}); }
+void line(const std::string& of) { std::printf("%s\n", of.c_str()); }
+
+std::string escaped(const std::string& label) {
+  std::string out;
+  for (char c : label) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+void histogram(std::string& out, const std::string& labels, const json& device) {
+  uint64_t below = 0, n = 0;
+  for (const json& count : device["took"]) {
+    below += count.get<uint64_t>();
+    bool last = ++n == device["took"].size();
+    std::string limit = last ? "+Inf" : fmt::format("{:g}", static_cast<double>(uint64_t{1} << (n - 1)) / 1e6);
+    out += fmt::format("vtpm_command_duration_seconds_bucket{{{},le=\"{}\"}} {}\n", labels, limit, below);
+  }
+  out += fmt::format("vtpm_command_duration_seconds_sum{{{}}} {:g}\n", labels,
+                     static_cast<double>(number(device, "total_us")) / 1e6);
+  out += fmt::format("vtpm_command_duration_seconds_count{{{}}} {}\n", labels, below);
+}
+
+}  // namespace
+
+void print_list(const json& answer) {
+  line(fmt::format("{:<36}  {:<10}  {:>6}  {:>6}  {:<6}  {:<10}  {}", "UUID", "STATE", "EPOCH", "CYCLE", "DEVICE",
+                   "STAGE", "LABEL"));
+  for (const json& i : answer["instances"]) {
+    const json& devices = i["devices"];
+    std::string state = i.value("quarantined", false) ? "QUARANTINE" : text(i, "power");
+    line(fmt::format("{:<36}  {:<10}  {:>6}  {:>6}  {:<6}  {:<10}  {}", text(i, "uuid"), state, number(i, "epoch"),
+                     number(i, "power_cycle"), devices.empty() ? "-" : text(devices[0], "device"),
+                     devices.empty() ? "-" : text(devices[0], "stage"), i["settings"].value("label", "")));
+  }
+}
+
+void print_show(const json& answer) {
+  for (const auto& [key, value] : answer["instance"].items()) {
+    if (key == "devices" || key == "settings") continue;
+    line(fmt::format("{:<26} {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  for (const auto& [key, value] : answer["instance"]["settings"].items()) {
+    line(fmt::format("{:<26} {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  for (const json& device : answer["instance"]["devices"]) {
+    line(fmt::format("{:<26} {} {}, {} commands", "device", text(device, "device"), text(device, "stage"),
+                     number(device, "commands")));
+  }
+}
+
+void print_stats(const json& answer) {
+  line(fmt::format("{:<8}  {:<10}  {:>8}  {:>10}  {:>8}  {:>8}  {:>9}  {:>9}", "DEVICE", "STAGE", "WORKER", "COMMANDS",
+                   "ERRORS", "COMMITS", "HALF us", "99% us"));
+  for (const json& d : answer["devices"]) {
+    line(fmt::format("{:<8}  {:<10}  {:>8}  {:>10}  {:>8}  {:>8}  {:>9}  {:>9}", text(d, "device"), text(d, "stage"),
+                     number(d, "worker"), number(d, "commands"), number(d, "errors"), number(d, "commits"),
+                     quantile_us(d["took"], 0.5), quantile_us(d["took"], 0.99)));
+  }
+}
+
+void print_findings(const json& answer) {
+  for (const json& f : answer["findings"]) line(fmt::format("{:<8} {}", text(f, "level"), text(f, "text")));
+  if (answer["findings"].empty()) line("nothing is wrong");
+}
+
+void print_events(const json& answer) {
+  for (const json& event : answer["events"]) print_event(event);
+}
+
+void print_event(const json& event) {
+  auto when = static_cast<time_t>(number(event, "time"));
+  std::tm at{};
+  ::gmtime_r(&when, &at);
+  std::string clock(32, ' ');
+  clock.resize(std::strftime(clock.data(), clock.size(), "%Y-%m-%dT%H:%M:%SZ", &at));
+  line(fmt::format("{} {:<16} {} {}: {}", clock, text(event, "event"), text(event, "uuid"), text(event, "device"),
+                   text(event, "text")));
+  std::fflush(stdout);
+}
+
+uint64_t quantile_us(const json& took, double share) {
+  uint64_t all = 0, below = 0, n = 0;
+  for (const json& count : took) all += count.get<uint64_t>();
+  if (all == 0) return 0;
+  for (const json& count : took) {
+    below += count.get<uint64_t>();
+    if (static_cast<double>(below) >= share * static_cast<double>(all)) break;
+    n++;
+  }
+  return uint64_t{1} << n;
+}
+
+std::string prometheus(const json& stats) {
+  std::string out;
+  struct Counter {
+    const char *name, *key, *help;
+  };
+  auto labels = [](const json& device) {
+    return fmt::format("uuid=\"{}\",device=\"{}\"", escaped(text(device, "uuid")), escaped(text(device, "device")));
+  };
+  for (const Counter& c : {Counter{"vtpm_commands_total", "commands", "Commands executed by the present worker."},
+                           Counter{"vtpm_refused_total", "errors", "Requests that broke the protocol of the page."},
+                           Counter{"vtpm_commits_total", "commits", "Changes of permanent state."}}) {
+    out += fmt::format("# HELP {} {}\n# TYPE {} counter\n", c.name, c.help, c.name);
+    for (const json& device : stats["devices"]) {
+      out += fmt::format("{}{{{}}} {}\n", c.name, labels(device), number(device, c.key));
+    }
+  }
+  out += "# HELP vtpm_up Whether a worker serves the device.\n# TYPE vtpm_up gauge\n";
+  for (const json& device : stats["devices"]) {
+    out += fmt::format("vtpm_up{{{}}} {}\n", labels(device), text(device, "stage") == "serving" ? 1 : 0);
+  }
+  out += "# HELP vtpm_command_duration_seconds From taking a command to its response.\n";
+  out += "# TYPE vtpm_command_duration_seconds histogram\n";
+  for (const json& device : stats["devices"]) histogram(out, labels(device), device);
+  return out;
+}
+
+}  // namespace backend

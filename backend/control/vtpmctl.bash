@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Completion of vtpmctl's commands, options and uuids, for bash.
+_vtpmctl() {
+  local cur=${COMP_WORDS[COMP_CWORD]} command= word
+  local commands="list show create delete quarantine power-cycle rekey stats events doctor"
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case " $commands " in *" $word "*) command=$word; break ;; esac
+  done
+  local options="--json --runtime-dir --help"
+  case $command in
+    "") options="$commands $options --version" ;;
+    create)
+      options="$options --label --localities --physical-presence-command --endorsement-key --enabled --activated" ;;
+    quarantine) options="$options --lift --reason" ;;
+    rekey) options="$options --new-key" ;;
+    stats) options="$options --prometheus" ;;
+    events) options="$options --past" ;;
+  esac
+  case $command in
+    show | delete | quarantine | power-cycle)
+      options="$options $(vtpmctl list 2>/dev/null | awk 'NR > 1 { print $1 }')" ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+}
+complete -F _vtpmctl vtpmctl

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "backend/vault/rows.h"
+
+#include <algorithm>
+
+namespace vault {
+
+Sql<> make_tables(const Database& database, base::View identity) {
+  TRY(database.run(
+      "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL, identity BLOB NOT NULL)"
+      " STRICT;"
+      "CREATE TABLE instances (uuid BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16), epoch INTEGER NOT NULL,"
+      " record BLOB NOT NULL, permanent BLOB NOT NULL) STRICT;"));
+  Statement insert = TRY(database.prepare("INSERT INTO head VALUES (1, ?1, ?2)"));
+  return insert.bind(1, kFormat).bind(2, identity).finish();
+}
+
+Sql<Head> read_head(const Database& database) {
+  Statement select = TRY(database.prepare("SELECT format, identity FROM head"));
+  if (!TRY(select.step())) return SqlError{SQLITE_CORRUPT, "database: it has no head"};
+  return Head{select.number(0), base::copy_of(select.bytes(1))};
+}
+
+Sql<> write_identity(const Database& database, base::View identity) {
+  Statement update = TRY(database.prepare("UPDATE head SET identity = ?1"));
+  return update.bind(1, identity).finish();
+}
+
+Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid) {
+  Statement select = TRY(database.prepare("SELECT epoch, record, permanent FROM instances WHERE uuid = ?1"));
+  if (!TRY(select.bind(1, base::View(uuid)).step())) return std::optional<Row>();
+  Row row{.uuid = uuid, .epoch = select.number(0)};
+  row.record = base::copy_of(select.bytes(1));
+  row.permanent = base::copy_of(select.bytes(2));
+  return std::optional(std::move(row));
+}
+
+Sql<std::vector<Uuid>> all_uuids(const Database& database) {
+  Statement select = TRY(database.prepare("SELECT uuid FROM instances ORDER BY uuid"));
+  std::vector<Uuid> found;
+  while (TRY(select.step())) {
+    base::View bytes = select.bytes(0);
+    Uuid uuid{};
+    if (bytes.size() != uuid.size()) return SqlError{SQLITE_CORRUPT, "database: a uuid of another length"};
+    std::copy(bytes.begin(), bytes.end(), uuid.begin());
+    found.push_back(uuid);
+  }
+  return found;
+}
+
+Sql<> insert_row(const Database& database, const Row& row) {
+  Statement insert = TRY(database.prepare("INSERT INTO instances VALUES (?1, ?2, ?3, ?4)"));
+  return insert.bind(1, base::View(row.uuid)).bind(2, row.epoch).bind(3, row.record).bind(4, row.permanent).finish();
+}
+
+Sql<bool> write_permanent(const Database& database, const Uuid& uuid, uint64_t expected, base::View permanent) {
+  Statement update =
+      TRY(database.prepare("UPDATE instances SET epoch = ?2 + 1, permanent = ?3 WHERE uuid = ?1 AND epoch = ?2"));
+  TRY(update.bind(1, base::View(uuid)).bind(2, expected).bind(3, permanent).finish());
+  return database.changed() == 1;
+}
+
+Sql<> write_record(const Database& database, const Uuid& uuid, base::View record) {
+  Statement update = TRY(database.prepare("UPDATE instances SET record = ?2 WHERE uuid = ?1"));
+  return update.bind(1, base::View(uuid)).bind(2, record).finish();
+}
+
+Sql<bool> write_renewed(const Database& database, const Row& row) {
+  Statement update =
+      TRY(database.prepare("UPDATE instances SET record = ?3, permanent = ?4 WHERE uuid = ?1 AND epoch = ?2"));
+  TRY(update.bind(1, base::View(row.uuid)).bind(2, row.epoch).bind(3, row.record).bind(4, row.permanent).finish());
+  return database.changed() == 1;
+}
+
+Sql<> delete_row(const Database& database, const Uuid& uuid) {
+  Statement remove = TRY(database.prepare("DELETE FROM instances WHERE uuid = ?1"));
+  return remove.bind(1, base::View(uuid)).finish();
+}
+
+}  // namespace vault

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Rows: what the database holds, as SQL. Nothing here is believed before its envelope has been opened.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "backend/vault/database.h"
+#include "backend/vault/vault.h"
+
+namespace vault {
+
+inline constexpr uint64_t kFormat = 1;
+
+struct Row {
+  Uuid uuid{};
+  uint64_t epoch = 0;
+  base::Bytes record;     // sealed under the master key
+  base::Bytes permanent;  // sealed under the instance's key; empty at epoch 0
+};
+
+// The database's own line: its format, and an envelope that tells which master key it belongs to.
+struct Head {
+  uint64_t format = 0;
+  base::Bytes identity;
+};
+
+Sql<> make_tables(const Database& database, base::View identity);
+Sql<Head> read_head(const Database& database);
+Sql<> write_identity(const Database& database, base::View identity);
+
+Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid);
+Sql<std::vector<Uuid>> all_uuids(const Database& database);
+Sql<> insert_row(const Database& database, const Row& row);
+// False: the stored epoch is not `expected`.
+Sql<bool> write_permanent(const Database& database, const Uuid& uuid, uint64_t expected, base::View permanent);
+Sql<> write_record(const Database& database, const Uuid& uuid, base::View record);
+// Both envelopes under new keys, at the same epoch.
+Sql<bool> write_renewed(const Database& database, const Row& row);
+Sql<> delete_row(const Database& database, const Uuid& uuid);
+
+}  // namespace vault

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// SqliteVault: a directory with the master key, the register of every uuid ever made, and a database with one row an
+// instance. Documentation/state-format.md has the formats.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "backend/vault/durable.h"
+#include "backend/vault/register.h"
+#include "backend/vault/rows.h"
+#include "backend/vault/store.h"
+#include "backend/vault/vault.h"
+
+namespace vault {
+
+class SqliteVault : public Vault {
+ public:
+  struct Options {
+    std::string directory;
+    // The master key's file; empty: `master.key` in the directory, made at the first start.
+    std::string key_file;
+    // One of SQLite's file systems; empty: the operating system's.
+    std::string vfs;
+    // Called now and then with what is being done while opening takes long.
+    std::function<void(const std::string&)> progress;
+  };
+  // Makes a new vault only in a directory that holds nothing of one. Refuses when a part is missing or does not open,
+  // and says which to restore.
+  static Result<std::unique_ptr<SqliteVault>> open(const Options& options);
+  ~SqliteVault() override;
+
+  Result<> create(const Uuid& uuid, const Settings& settings) override;
+  Result<Lease> lease(const Uuid& uuid) override;
+  Result<Instance> load(const Uuid& uuid) override;
+  void commit(const Uuid& uuid, uint64_t expected, base::View permanent, Done done) override;
+  int fd() const override { return store_->fd(); }
+  void completed() override { store_->completed(); }
+  Result<> set_power(const Uuid& uuid, const Power& power) override;
+  Result<> detached(const Uuid& uuid) override;
+  Result<> quarantine(const Uuid& uuid, const std::string& why) override;
+  Result<std::vector<Entry>> list() override;
+  Result<Entry> entry(const Uuid& uuid) override;
+  Result<> remove(const Uuid& uuid) override;
+  Result<> renew_master(const std::optional<base::Secret<32>>& given) override;
+  Result<> renew_key(const Uuid& uuid, const Power& power) override;
+  Result<> compact() override;
+
+ private:
+  SqliteVault(Options options, Directory directory, Fd lock, const MasterKey& master, Register known);
+  void release(const Uuid& uuid) override { leased_.erase(uuid); }
+
+  Result<> take_stock(Database& database);
+  Result<> take_stock_of(Database& database, const Uuid& uuid);
+  Result<> write_register();
+  Result<Row> read(const Uuid& uuid);
+  Result<Instance> opened(const Row& row) const;
+  Result<> examine(const Uuid& uuid, const Row& row, const Instance& instance) const;
+  Entry entry_of(const Uuid& uuid, const Register::Known& known);
+  Result<> change(Job job) { return store_->wait_for(std::move(job)); }
+
+  Options options_;
+  Directory directory_;
+  Fd lock_;
+  MasterKey master_;
+  Register register_;
+  std::set<Uuid> leased_;
+  std::map<Uuid, uint64_t> seen_;  // the newest epoch that was durable
+  std::unique_ptr<StoreThread> store_;
+};
+
+}  // namespace vault
