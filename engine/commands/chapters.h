@@ -18,6 +18,7 @@ Chapter chapter_15();
 Chapter chapter_16();
 Chapter chapter_17();
 Chapter chapter_18();
+Chapter chapter_19();
 Chapter chapter_20();
 Chapter chapter_22();
 Chapter chapter_23();

@@ -21,6 +21,7 @@ std::span<const Chapter> all_chapters() {
       chapter_16(),
       chapter_17(),
       chapter_18(),
+      chapter_19(),
       chapter_20(),
       chapter_22(),
       chapter_23(),

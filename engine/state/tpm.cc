@@ -84,23 +84,27 @@ void Tpm::init() {
   stany.reset(any);
   pcrs.reset(Pcrs::at_startup());
   sessions.reset({});
-  KeySlots slots = *keys;
-  slots.clear_volatile();
-  keys.reset(std::move(slots));
+  keys.reset(KeySlots(*owner_keys));
   sha1.reset({});
+  transports.reset({});
+  contexts.reset({});
   nv_locks.reset({});
 }
 
 void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
+  if (!owner_keys->slots.empty()) owner_keys.edit() = {};
   sessions.edit().end_all();
+  transports.edit().end_all();
+  contexts.edit() = {};
 
   Ownership& own = ownership.edit();
   own = Ownership{};
   random(own.tpm_proof.fill());
 
   nv.edit().clear_owner(makers_nv_too);
+  delegation.edit() = Delegation{.last_family_id = delegation->last_family_id};
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;
@@ -117,7 +121,9 @@ void Tpm::clear_owner(bool makers_nv_too) {
   clear.owner_reference = kOwnerHandle;
   clear.disable_reset_lock = false;
   random(clear.context_nonce_key);
-  stany.edit().context_nonce_session = nonce();
+  StAny& any = stany.edit();
+  any.transport_exclusive = 0;
+  any.context_nonce_session = nonce();
 }
 
 }  // namespace tpm

@@ -5,10 +5,13 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/contexts.h"
+#include "engine/state/delegation.h"
 #include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
 #include "engine/state/sessions.h"
+#include "engine/state/transports.h"
 #include "engine/state/versioned.h"
 #include "engine/state/volatile.h"
 
@@ -26,6 +29,8 @@ struct Tpm {
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
+  Versioned<Delegation> delegation;
+  Versioned<OwnerKeys> owner_keys;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -34,6 +39,8 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<Transports> transports;
+  Versioned<Contexts> contexts;
   Versioned<NvLocks> nv_locks;
 
   uint64_t commits = 0;
@@ -76,6 +83,8 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
+  f(uint16_t{7}, uint16_t{1}, tpm.delegation);
+  f(uint16_t{13}, uint16_t{1}, tpm.owner_keys);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -85,6 +94,8 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x107}, uint16_t{1}, tpm.transports);
+  f(uint16_t{0x10a}, uint16_t{1}, tpm.contexts);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
 }
 
