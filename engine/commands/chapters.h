@@ -22,6 +22,7 @@ Chapter chapter_19();
 Chapter chapter_20();
 Chapter chapter_22();
 Chapter chapter_23();
+Chapter chapter_24();
 Chapter chapter_27();
 Chapter chapter_27_pubek();
 

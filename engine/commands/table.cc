@@ -25,6 +25,7 @@ std::span<const Chapter> all_chapters() {
       chapter_20(),
       chapter_22(),
       chapter_23(),
+      chapter_24(),
       chapter_27(),
       chapter_27_pubek(),
   };
