@@ -23,10 +23,12 @@ std::span<const Chapter> all_chapters() {
       chapter_18(),
       chapter_19(),
       chapter_20(),
+      chapter_21(),
       chapter_22(),
       chapter_23(),
       chapter_24(),
       chapter_27(),
+      chapter_27_contexts(),
       chapter_27_pubek(),
   };
   return kChapters;
