@@ -49,7 +49,9 @@ struct Startup {
     tpm.sessions.edit() = {};
     tpm.transports.edit() = {};
     tpm.contexts.edit() = {};
+    tpm.audit_digest.edit() = {};
     tpm.nv_locks.edit() = {};
+    tpm.active_counter.edit() = {};
     tpm.keys.edit().clear_volatile();
   }
 
@@ -63,7 +65,9 @@ struct Startup {
         tpm.stclear.edit() = *old.stclear;
         tpm.pcrs.edit() = *old.pcrs;
         tpm.keys.edit() = *old.keys;
+        tpm.audit_digest.edit() = *old.audit_digest;
         tpm.nv_locks.edit() = *old.nv_locks;
+        tpm.active_counter.edit() = *old.active_counter;
       }
     }
     if (possible) return {};

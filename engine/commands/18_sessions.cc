@@ -108,6 +108,11 @@ struct Osap {
         return Entity::of(*TRY(tpm.find_key(value, kAnyState, locality)));
       case EntityType::Srk:  // 8
         return Entity::of(*TRY(tpm.find_key(kSrkHandle, kAnyState, locality)));
+      case EntityType::Counter: {  // 9
+        const Counter* counter = tpm.counters->find(value);
+        TRY(require(counter != nullptr, Rc::BadCounter));
+        return Entity::of(*counter);
+      }
       case EntityType::Nv: {  // 10
         const NvArea* area = tpm.nv->find(value);
         TRY(require(area != nullptr, Rc::BadIndex));

@@ -303,10 +303,13 @@ struct NvReadValueAuth {
 constexpr Needs kUntilLocked = Needs::Unowned | Needs{.nv_noauth = true};
 
 constexpr std::array kRows = {
-    row<NvDefineSpace>(ordinal::NV_DefineSpace, "TPM_NV_DefineSpace", kUntilLocked, optional(deferred(Protocol::Osap))),
-    row<NvWriteValue>(ordinal::NV_WriteValue, "TPM_NV_WriteValue", Needs::Started, optional(deferred())),
+    delegable(OwnerPermission::NvDefineSpace, row<NvDefineSpace>(ordinal::NV_DefineSpace, "TPM_NV_DefineSpace",
+                                                                 kUntilLocked, optional(deferred(Protocol::Osap)))),
+    delegable(OwnerPermission::NvWriteValue,
+              row<NvWriteValue>(ordinal::NV_WriteValue, "TPM_NV_WriteValue", Needs::Started, optional(deferred()))),
     row<NvWriteValueAuth>(ordinal::NV_WriteValueAuth, "TPM_NV_WriteValueAuth", Needs::Operational, deferred()),
-    row<NvReadValue>(ordinal::NV_ReadValue, "TPM_NV_ReadValue", Needs::Started, optional(deferred())),
+    delegable(OwnerPermission::NvReadValue,
+              row<NvReadValue>(ordinal::NV_ReadValue, "TPM_NV_ReadValue", Needs::Started, optional(deferred()))),
     row<NvReadValueAuth>(ordinal::NV_ReadValueAuth, "TPM_NV_ReadValueAuth", Needs::Operational, deferred()),
 };
 

@@ -102,7 +102,7 @@ struct ExecuteTransport {
     Digest h1 = digest_of(command.row().ordinal, std::as_const(command).data());            // 6
     auto size = static_cast<uint32_t>(in.command.size());
     TRY(call.authorize_transport(0, crypto::sha1_of(ordinal::ExecuteTransport, size, h1)));  // 7
-    TRY(require(command.row().wrappable, Rc::NoWrapTransport));                              // 9 (8: audit)
+    TRY(require(command.row().wrappable, Rc::NoWrapTransport));                              // 9
     if (session.pub.has(kTransportLog)) {                                                    // 10
       log(session, TransportLogIn{.parameters = h1, .pub_key_hash = TRY(named_keys(call, command))});
     }
@@ -110,6 +110,7 @@ struct ExecuteTransport {
     Wrapped answer = execute_wrapped(call, command, encrypts);  // 11
     CurrentTicks ticks = tpm.ticks();                           // 12
     Digest h2 = digest_of(answer);                              // 13-14
+    call.audit_over(h1, h2);                                    // 8, 20
     const Nonce& even = call.next_nonce_even(0);                // 15
     if (session.pub.has(kTransportLog)) {                       // 16
       log(session, TransportLogOut{.ticks = ticks, .parameters = h2, .locality = call.locality});
@@ -118,7 +119,7 @@ struct ExecuteTransport {
     Transports& transports = tpm.transports.edit();
     if (Transport* mine = transports.find(session.handle)) mine->log = session.log;
     transports.sha1_thread = tpm.sha1->running ? session.handle : 0;
-    return Out{ticks.ticks, call.locality, {wire::SizedBytes(std::move(answer).take()), h2}};  // 19-21
+    return Out{ticks.ticks, call.locality, {wire::SizedBytes(std::move(answer).take()), h2}};  // 19, 21
   }
 
  private:

@@ -11,6 +11,8 @@ Chapter chapter_04();
 Chapter chapter_05();
 Chapter chapter_06();
 Chapter chapter_07();
+Chapter chapter_08();
+Chapter chapter_09();
 Chapter chapter_10();
 Chapter chapter_13();
 Chapter chapter_14();
@@ -24,8 +26,10 @@ Chapter chapter_21();
 Chapter chapter_22();
 Chapter chapter_23();
 Chapter chapter_24();
+Chapter chapter_25();
 Chapter chapter_27();
 Chapter chapter_27_contexts();
+Chapter chapter_27_dir();
 Chapter chapter_27_pubek();
 
 }  // namespace tpm

@@ -14,6 +14,8 @@ std::span<const Chapter> all_chapters() {
       chapter_05(),
       chapter_06(),
       chapter_07(),
+      chapter_08(),
+      chapter_09(),
       chapter_10(),
       chapter_13(),
       chapter_14(),
@@ -27,8 +29,10 @@ std::span<const Chapter> all_chapters() {
       chapter_22(),
       chapter_23(),
       chapter_24(),
+      chapter_25(),
       chapter_27(),
       chapter_27_contexts(),
+      chapter_27_dir(),
       chapter_27_pubek(),
   };
   return kChapters;

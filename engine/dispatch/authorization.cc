@@ -42,7 +42,7 @@ Result<> Call::authorize_slots(void* in) {
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     const AuthSlot& wanted = row.auth[slot];
     if (!has_auth(slot)) continue;
-    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(*wanted.handle_in(in))));
+    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(wanted.handle_in(in))));
     if (wanted.kind == AuthSlot::Kind::Owner) TRY(authorize(slot, Entity::owner(tpm)));
     if (wanted.kind == AuthSlot::Kind::Transport && !wanted.by_action) TRY(authorize_transport(slot, in_digest_));
   }
@@ -56,12 +56,20 @@ Result<> Call::authorize(size_t slot, const Entity& entity) {
   const AuthSlot& wanted = row.auth[slot];
   TRY(require(fits(wanted.protocol, session->protocol), wanted.wrong_protocol));
   TRY(require(entity.type != EntityType::Owner || tpm.owned(), Rc::AuthFail));
+  TRY(require(!barred(entity.type), Rc::DefendLockRunning));
 
   auth.protocol_ = session->protocol;
   auth.scheme_ = session->scheme;
   auth.nonce_even_ = session->nonce_even;
   TRY(session->protocol == ProtocolId::Oiap ? key_from_entity(auth, entity) : key_from_session(slot, *session, entity));
-  return check_hmac(slot, in_digest_);
+  Result<> proven = check_hmac(slot, in_digest_);
+  if (!proven.ok()) wrong_proof_ = entity.type;
+  return proven;
+}
+
+// Part 3, 9: no proof is looked at while a time-out runs.
+bool Call::barred(EntityType type) const {
+  return row.needs.no_lockout && tpm.lockout->running() && tpm.lockout->seconds_left(type, tpm.ticks()) > 0;
 }
 
 Result<> Call::authorize_transport(size_t slot, const Digest& in_digest) {

@@ -13,12 +13,18 @@ struct Entity {
   Digest digest{};  // what an OSAP session for it was opened with
 
   static Entity of(const Key& key) { return {EntityType::KeyHandle, key.secret.usage_auth, key.public_digest()}; }
+  static Entity of(const KeyHandle& handle) {
+    Entity entity = of(*handle);
+    if (handle.value == kSrkHandle) entity.type = EntityType::Srk;
+    return entity;
+  }
   static Entity owner(const Tpm& tpm) {
     return {EntityType::Owner, tpm.ownership->owner_auth, tpm.ownership->owner_digest()};
   }
+  static Entity of(const Counter& counter) { return {EntityType::Counter, counter.auth, counter.digest()}; }
   static Entity of(const NvArea& area) { return {EntityType::Nv, area.auth, area.digest()}; }
   // A secret no session can be opened for beforehand: OIAP only.
-  static Entity bare(const Secret& secret) { return {EntityType::Data, secret, {}}; }
+  static Entity bare(const Secret& secret, EntityType type = EntityType::Data) { return {type, secret, {}}; }
 };
 
 // Whether the delegation lets its holder execute the command for the entity: AuthFail. Whether the TPM is in the state

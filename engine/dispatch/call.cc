@@ -106,6 +106,7 @@ Result<> Call::finish(size_t param_bytes, const Digest* out_digest) {
     trailer.res_auth =
         crypto::hmac_of(auth.hmac_key_, *out_digest, trailer.nonce_even, auth.nonce_odd_, trailer.continues);
   }
+  if (audited_ && !audited_before()) TRY(audit(*out_digest));
   if (envelope != nullptr) return {};  // the command around this one commits
   return tpm.commit();
 }
@@ -131,6 +132,19 @@ bool Call::move_on(size_t slot, const Nonce& nonce_even) {
   session->nonce_even = nonce_even;
   if (!auth.continue_) tpm.sessions.edit().end(auth.handle_);
   return auth.continue_;
+}
+
+Result<> Call::audit_before_action() {
+  if (!audited_before()) return {};
+  TRY(audit_input(tpm, in_digest_));
+  return tpm.commit();
+}
+
+Result<> Call::audit(const Digest& out_digest) {
+  auto [in, out] = audited_digests_.value_or(std::pair(in_digest_, out_digest));
+  TRY(audit_input(tpm, in));
+  audit_output(tpm, out);
+  return {};
 }
 
 void Call::write_head(wire::Writer& w) const {

@@ -6,9 +6,11 @@
 #include <optional>
 
 #include "engine/crypto/hash.h"
+#include "engine/dispatch/audit.h"
 #include "engine/dispatch/authorization.h"
 #include "engine/dispatch/command.h"
 #include "engine/dispatch/transport.h"
+#include "engine/spec/ordinals.h"
 #include "engine/spec/types.h"
 #include "engine/state/tpm.h"
 
@@ -59,7 +61,13 @@ class Call {
  public:
   Call(Tpm& state, const CommandRow& command, Tag request_tag, uint8_t from_locality, base::ForeignBytes answer,
        const Envelope* inside = nullptr)
-      : tpm(state), row(command), locality(from_locality), envelope(inside), tag_(request_tag), response_(answer) {}
+      : tpm(state),
+        row(command),
+        locality(from_locality),
+        envelope(inside),
+        tag_(request_tag),
+        response_(answer),
+        audited_(audited_now(state, command)) {}
 
   Tpm& tpm;
   const CommandRow& row;
@@ -79,11 +87,15 @@ class Call {
   // The nonce that the answer will bring for this session.
   const Nonce& next_nonce_even(size_t slot);
 
+  // A command whose clause has other digests audited than those of its own parameters.
+  void audit_over(const Digest& in_digest, const Digest& out_digest) { audited_digests_ = {in_digest, out_digest}; }
+
   // The steps of the dispatcher, in its order; execute<C> calls them.
-  bool wants_in_digest() const { return sessions() > 0; }
+  bool wants_in_digest() const { return sessions() > 0 || audited_; }
   Result<> bind_request(wire::Reader& reader, const Digest& in_digest);  // 6-9
   Result<> find_keys(void* in);                                          // 10
   Result<> authorize_slots(void* in);                                    // 11
+  Result<> audit_before_action();                                        // 12
   Result<> all_verified() const;
   Result<> finish(size_t param_bytes, const Digest* out_digest);  // 13
   base::ForeignBytes response() const { return response_; }
@@ -94,6 +106,8 @@ class Call {
   // Whether a failure ends the request's sessions: from step 10 on.
   bool past_parsing() const { return past_parsing_; }
   void end_sessions();
+  // Whose secret a session proved wrong; nobody's when it was something else that failed.
+  std::optional<EntityType> wrong_proof() const { return wrong_proof_; }
 
  private:
   struct Trailer {
@@ -102,11 +116,15 @@ class Call {
     Digest res_auth{};
   };
 
+  // TPM_SaveState is audited before its action, so that what it saves has the audit (Part 3, 8.1, corner case 3.a).
+  bool audited_before() const { return audited_ && row.ordinal == ordinal::SaveState; }
+  Result<> audit(const Digest& out_digest);
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
   Result<> check_auth_data_usage(const Key& key, Use use) const;
   Rc auth_failure(size_t slot) const;
+  bool barred(EntityType type) const;
   Result<> check_hmac(size_t slot, const Digest& in_digest);
   bool move_on(size_t slot, const Nonce& nonce_even);
   Result<> key_from_entity(Auth& auth, const Entity& entity);
@@ -114,11 +132,14 @@ class Call {
 
   const Tag tag_;
   base::ForeignBytes response_;
+  const bool audited_;  // as it was when the command came
   std::array<Auth, 2> auths_{};
   Digest in_digest_{};
   std::array<Trailer, 2> trailers_{};
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
+  std::optional<EntityType> wrong_proof_;
+  std::optional<std::pair<Digest, Digest>> audited_digests_;
 };
 
 }  // namespace tpm

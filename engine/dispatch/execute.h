@@ -73,6 +73,8 @@ Result<size_t> execute(Call& call, wire::Reader& reader) {
   TRY(call.find_keys(&in));
   TRY(call.authorize_slots(&in));
 
+  TRY(call.audit_before_action());
+
   typename C::Out out = TRY(C::run(call, in));
   TRY(call.all_verified());
 

@@ -22,6 +22,11 @@ std::optional<Digest> digest_of_entity(const Tpm& tpm, EntityType type, uint32_t
       return tpm.ownership->owner_digest();
     case EntityType::Srk:
       return tpm.ownership->srk.public_digest();
+    case EntityType::Counter: {
+      const Counter* counter = tpm.counters->find(handle);
+      if (counter == nullptr) return std::nullopt;
+      return counter->digest();
+    }
     case EntityType::Nv: {
       const NvArea* area = tpm.nv->find(handle);
       if (area == nullptr) return std::nullopt;

@@ -88,7 +88,9 @@ void Tpm::init() {
   sha1.reset({});
   transports.reset({});
   contexts.reset({});
+  audit_digest.reset({});
   nv_locks.reset({});
+  active_counter.reset({});
 }
 
 void Tpm::clear_owner(bool makers_nv_too) {
@@ -105,6 +107,9 @@ void Tpm::clear_owner(bool makers_nv_too) {
 
   nv.edit().clear_owner(makers_nv_too);
   delegation.edit() = Delegation{.last_family_id = delegation->last_family_id};
+  counters.edit().counters.items.clear();
+  active_counter.edit() = {};
+  audit.edit().choices.items.clear();
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;
@@ -119,7 +124,6 @@ void Tpm::clear_owner(bool makers_nv_too) {
   f.ownership = true;
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
-  clear.disable_reset_lock = false;
   random(clear.context_nonce_key);
   StAny& any = stany.edit();
   any.transport_exclusive = 0;

@@ -5,8 +5,11 @@
 #include "engine/engine.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
+#include "engine/state/audit_log.h"
 #include "engine/state/contexts.h"
+#include "engine/state/counters.h"
 #include "engine/state/delegation.h"
+#include "engine/state/lockout.h"
 #include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
@@ -31,6 +34,9 @@ struct Tpm {
   Versioned<Nv> nv;
   Versioned<Delegation> delegation;
   Versioned<OwnerKeys> owner_keys;
+  Versioned<Counters> counters;
+  Versioned<AuditStatus> audit;
+  Versioned<Lockout> lockout;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -41,7 +47,9 @@ struct Tpm {
   Versioned<Sha1Thread> sha1;
   Versioned<Transports> transports;
   Versioned<Contexts> contexts;
+  Versioned<AuditDigest> audit_digest;
   Versioned<NvLocks> nv_locks;
+  Versioned<ActiveCounter> active_counter;
 
   uint64_t commits = 0;
 
@@ -83,12 +91,15 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{3}, uint16_t{1}, tpm.endorsement);
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
+  f(uint16_t{6}, uint16_t{1}, tpm.counters);
   f(uint16_t{7}, uint16_t{1}, tpm.delegation);
+  f(uint16_t{8}, uint16_t{1}, tpm.audit);
+  f(uint16_t{9}, uint16_t{1}, tpm.lockout);
   f(uint16_t{13}, uint16_t{1}, tpm.owner_keys);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
-  f(uint16_t{0x101}, uint16_t{1}, tpm.stclear);
+  f(uint16_t{0x101}, uint16_t{2}, tpm.stclear);
   f(uint16_t{0x102}, uint16_t{1}, tpm.stany);
   f(uint16_t{0x103}, uint16_t{1}, tpm.pcrs);
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
@@ -96,7 +107,9 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
   f(uint16_t{0x107}, uint16_t{1}, tpm.transports);
   f(uint16_t{0x10a}, uint16_t{1}, tpm.contexts);
+  f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
+  f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
 }
 
 }  // namespace tpm

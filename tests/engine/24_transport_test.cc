@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
+#include "tests/engine/audit_client.h"
 #include "tests/engine/tpm_test.h"
 #include "tests/engine/transport_client.h"
 
@@ -292,6 +293,25 @@ TEST_F(Transported, AShaThreadStaysOnItsSideOfTheTransport) {
   EXPECT_TRUE(refused(run(t, {.ordinal = 0xa1, .params = Out().sized(Bytes(64, 'x'))}), rc::ShaThread));
   ASSERT_TRUE(ok(run(t, {.ordinal = 0xa0})));
   EXPECT_TRUE(refused(tpm.run(0xa1, Out().sized(Bytes(64, 'x'))), rc::ShaThread));
+}
+
+// The digests of the transport's own audit are H1 and H2, which are those of what it carries.
+TEST_F(Transported, IsAuditedByWhatItCarries) {
+  client::Audit audit(tpm);
+  for (uint32_t ordinal : {0x14U, 0xe7U}) {
+    ASSERT_TRUE(ok(audit.set(ordinal, true, kOwnerAuth)));
+    w.machine().power_cycle();
+    ASSERT_TRUE(ok(tpm.startup()));
+    Handle t = opened(client::kTransportEncrypt);
+    Command inner{.ordinal = 0x14, .params = Out().u32(10).raw(client::secret("event"))};
+    Reply reply = run(t, inner);
+    ASSERT_TRUE(ok(reply));
+    client::AuditState state = audit.digest().value;
+    client::AuditLog log(state.count);
+    log.both(inner, reply);
+    EXPECT_EQ(state.digest, log.digest()) << ordinal;
+    ASSERT_TRUE(ok(audit.set(ordinal, false, kOwnerAuth)));
+  }
 }
 
 TEST_F(Transported, LivesThroughARestartOfTheProcess) {

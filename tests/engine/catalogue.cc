@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Every command once, in the state in which it succeeds. The ordinals, gates and tags are typed from Part 3.
+#include "tests/engine/counter_client.h"
 #include "tests/engine/delegation_client.h"
+#include "tests/engine/nv_client.h"
 #include "tests/engine/transport_client.h"
 #include "tests/engine/world.h"
 
@@ -77,7 +79,20 @@ Command set_capability(World& w) {
 }
 Command get_capability_owner(World& w) { return {.ordinal = 0x66, .proofs = {w.by_owner(true)}}; }
 
-// ---- Chapter 10 ----
+// ---- Chapters 8 to 10 ----
+
+Command get_audit_digest(World&) { return {.ordinal = 0x85, .params = Out().u32(0)}; }
+Command get_audit_digest_signed(World& w) {
+  return {.ordinal = 0x86,
+          .handles = Out().u32(w.load(w.keys().identity)),
+          .params = Out().u8(1).raw(client::secret("replay")),
+          .proofs = {w.by_key(true)}};
+}
+Command set_ordinal_audit_status(World& w) {
+  return {.ordinal = 0x8d, .params = Out().u32(0x46).u8(1), .proofs = {w.by_owner(true)}};
+}
+
+Command reset_lock_value(World& w) { return {.ordinal = 0x40, .proofs = {w.by_owner(true)}}; }
 
 Command seal(World& w) {
   Session* session = w.osap_srk();
@@ -244,6 +259,40 @@ Command oiap(World&) { return {.ordinal = 0x0a}; }
 Command osap(World&) {
   return {.ordinal = 0x0b, .params = Out().u16(client::kEtSrk).u32(kSrk).raw(client::fresh_nonce())};
 }
+constexpr uint32_t kNvIndex = 0x00011201;
+void define_nv(World& w, uint32_t attributes) {
+  client::Nv nv(w.tpm);
+  client::NvPublic area{.index = kNvIndex, .attributes = attributes, .bytes = 8};
+  World::must(nv.define_as_owner(area, kOwnerAuth, kDataAuth), "NV_DefineSpace");
+}
+Command nv_define_space(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  client::NvPublic area{.index = kNvIndex, .attributes = client::kNvAuthWrite, .bytes = 8};
+  return {.ordinal = 0xcc,
+          .params = Out().raw(area.encode()).raw(client::hide_even(*by_owner, kDataAuth)),
+          .proofs = {{.session = by_owner}}};
+}
+Command nv_write_value(World& w) {
+  define_nv(w, client::kNvOwnerWrite);
+  return {.ordinal = 0xcd, .params = Out().u32(kNvIndex).u32(1).sized(bytes_of("bytes")), .proofs = {w.by_owner(true)}};
+}
+Command nv_write_value_auth(World& w) {
+  define_nv(w, client::kNvAuthWrite);
+  return {.ordinal = 0xce,
+          .params = Out().u32(kNvIndex).u32(1).sized(bytes_of("bytes")),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command nv_read_value(World& w) {
+  define_nv(w, client::kNvOwnerWrite | client::kNvOwnerRead);
+  return {.ordinal = 0xcf, .params = Out().u32(kNvIndex).u32(1).u32(5), .proofs = {w.by_owner(true)}};
+}
+Command nv_read_value_auth(World& w) {
+  define_nv(w, client::kNvAuthWrite | client::kNvAuthRead);
+  return {.ordinal = 0xd0,
+          .params = Out().u32(kNvIndex).u32(1).u32(5),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+
 // ---- Delegation ----
 
 // A family of the owner's, enabled.
@@ -369,12 +418,41 @@ Command tick_stamp_blob(World& w) {
           .params = Out().raw(client::secret("replay")).raw(client::secret("stamped")),
           .proofs = {w.by_key(true)}};
 }
+uint32_t counter(World& w) {
+  auto created = client::Counters(w.tpm).create(kOwnerAuth, kDataAuth, "test");
+  World::must(created.reply, "CreateCounter");
+  return created.value.id;
+}
+Command create_counter(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  return {.ordinal = 0xdc,
+          .params = Out().raw(client::hide_even(*by_owner, kDataAuth)).raw(bytes_of("test")),
+          .proofs = {{.session = by_owner}}};
+}
+Command increment_counter(World& w) {
+  return {.ordinal = 0xdd,
+          .params = Out().u32(counter(w)),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command read_counter(World& w) { return {.ordinal = 0xde, .params = Out().u32(counter(w))}; }
+Command release_counter(World& w) {
+  return {.ordinal = 0xdf,
+          .params = Out().u32(counter(w)),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command release_counter_owner(World& w) {
+  return {.ordinal = 0xe0, .params = Out().u32(counter(w)), .proofs = {w.by_owner(true)}};
+}
 Command load_key(World& w) {
   return {.ordinal = 0x20, .handles = Out().u32(kSrk), .params = w.keys().sign.encode(), .proofs = {w.by_srk(true)}};
 }
 Command evict_key(World& w) { return {.ordinal = 0x22, .handles = Out().u32(w.load(w.keys().sign))}; }
 Command terminate_handle(World& w) { return {.ordinal = 0x96, .handles = Out().u32(w.oiap()->handle)}; }
 Command reset(World&) { return {.ordinal = 0x5a}; }
+Command dir_write_auth(World& w) {
+  return {.ordinal = 0x19, .params = Out().u32(0).raw(client::secret("dir")), .proofs = {w.by_owner(true)}};
+}
+Command dir_read(World&) { return {.ordinal = 0x1a, .params = Out().u32(0)}; }
 Command owner_read_pubek(World& w) { return {.ordinal = 0x7d, .proofs = {w.by_owner(true)}}; }
 Command disable_pubek_read(World& w) { return {.ordinal = 0x7e, .proofs = {w.by_owner(true)}}; }
 
@@ -405,6 +483,10 @@ const std::vector<Entry>& catalogue() {
       {"GetCapability", 7, 0x65, kAlways, kT0, Stage::Owned, get_capability},
       {"SetCapability", 7, 0x3f, kAlways, kT0 | kT1, Stage::Owned, set_capability},
       {"GetCapabilityOwner", 7, 0x66, kAll, kT1, Stage::Owned, get_capability_owner},
+      {"GetAuditDigest", 8, 0x85, kNoOwner, kT0, Stage::Owned, get_audit_digest},
+      {"GetAuditDigestSigned", 8, 0x86, kAll, kT0 | kT1, Stage::Owned, get_audit_digest_signed},
+      {"SetOrdinalAuditStatus", 8, 0x8d, kAll, kT1, Stage::Owned, set_ordinal_audit_status},
+      {"ResetLockValue", 9, 0x40, kAll, kT1, Stage::Owned, reset_lock_value},
       {"Seal", 10, 0x17, kAll, kT1, Stage::Owned, seal},
       {"Sealx", 10, 0x3d, kAll, kT1, Stage::Owned, sealx},
       {"Unseal", 10, 0x18, kAll, kT1 | kT2, Stage::Owned, unseal},
@@ -446,6 +528,11 @@ const std::vector<Entry>& catalogue() {
       {"Delegate_ReadTable", 19, 0xdb, kNoOwner, kT0, Stage::Owned, delegate_read_table},
       {"Delegate_UpdateVerification", 19, 0xd1, kAll, kT1, Stage::Owned, update_verification},
       {"Delegate_VerifyDelegation", 19, 0xd6, kAll, kT0, Stage::Owned, verify_delegation},
+      {"NV_DefineSpace", 20, 0xcc, kNoOwner, kT0 | kT1, Stage::Owned, nv_define_space},
+      {"NV_WriteValue", 20, 0xcd, kAlways, kT0 | kT1, Stage::Owned, nv_write_value},
+      {"NV_WriteValueAuth", 20, 0xce, kAll, kT1, Stage::Owned, nv_write_value_auth},
+      {"NV_ReadValue", 20, 0xcf, kAlways, kT0 | kT1, Stage::Owned, nv_read_value},
+      {"NV_ReadValueAuth", 20, 0xd0, kAll, kT1, Stage::Owned, nv_read_value_auth},
       {"KeyControlOwner", 21, 0x23, kAll, kT1, Stage::Owned, key_control_owner},
       {"SaveContext", 21, 0xb8, kAll, kT0, Stage::Owned, save_context},
       {"LoadContext", 21, 0xb9, kAll, kT0, Stage::Owned, load_context},
@@ -455,6 +542,11 @@ const std::vector<Entry>& catalogue() {
       {"EstablishTransport", 24, 0xe6, kAll, kT0 | kT1, Stage::Owned, establish_transport},
       {"ExecuteTransport", 24, 0xe7, kAll, kT1, Stage::Owned, execute_transport},
       {"ReleaseTransportSigned", 24, 0xe8, kAll, kT1 | kT2, Stage::Owned, release_transport_signed},
+      {"CreateCounter", 25, 0xdc, kAll, kT1, Stage::Owned, create_counter},
+      {"IncrementCounter", 25, 0xdd, kAll, kT1, Stage::Owned, increment_counter},
+      {"ReadCounter", 25, 0xde, kNoOwner, kT0, Stage::Owned, read_counter},
+      {"ReleaseCounter", 25, 0xdf, kNoOwner, kT1, Stage::Owned, release_counter},
+      {"ReleaseCounterOwner", 25, 0xe0, kAll, kT1, Stage::Owned, release_counter_owner},
       {"LoadKey", 27, 0x20, kAll, kT0 | kT1, Stage::Owned, load_key},
       {"EvictKey", 27, 0x22, kAll, kT0, Stage::Owned, evict_key},
       {"SaveKeyContext", 27, 0xb4, kNoOwner, kT0, Stage::Owned, save_key_context},
@@ -463,6 +555,8 @@ const std::vector<Entry>& catalogue() {
       {"LoadAuthContext", 27, 0xb7, kNoOwner, kT0, Stage::Owned, load_auth_context},
       {"Terminate_Handle", 27, 0x96, kAlways, kT0, Stage::Owned, terminate_handle},
       {"Reset", 27, 0x5a, kAlways, kT0, Stage::Owned, reset},
+      {"DirWriteAuth", 27, 0x19, kNoOwner, kT1, Stage::Owned, dir_write_auth},
+      {"DirRead", 27, 0x1a, kNoOwner, kT0, Stage::Owned, dir_read},
       {"OwnerReadPubek", 27, 0x7d, kAll, kT1, Stage::Owned, owner_read_pubek},
       {"DisablePubekRead", 27, 0x7e, kAll, kT1, Stage::Owned, disable_pubek_read},
   };

@@ -28,8 +28,9 @@ inline constexpr uint32_t Ok = 0, AuthFail = 1, BadIndex = 2, BadParameter = 3, 
                           NoEndorsement = 35, InvalidKeyUsage = 36, WrongEntityType = 37, InvalidPostInit = 38,
                           InappropriateSig = 39, BadKeyProperty = 40, BadScheme = 42, BadDataSize = 43, BadMode = 44,
                           BadPresence = 45, BadVersion = 46, NotResettable = 50, NotLocal = 51, InvalidResource = 53,
-                          NotFips = 54, BadLocality = 61, InvalidStructure = 67, NoOperator = 73, BadHandle = 88,
-                          PermanentEk = 97;
+                          NotFips = 54, AuthConflict = 59, AreaLocked = 60, BadLocality = 61, PerNoWrite = 63,
+                          InvalidStructure = 67, BadCounter = 69, NotFullWrite = 70, MaxNvWrites = 72,
+                          NoOperator = 73, BadHandle = 88, PermanentEk = 97, DefendLockRunning = 0x803;
 }  // namespace rc
 
 enum class Stage {
