@@ -93,6 +93,11 @@ struct SaveContext {
         TRY(require(transport != nullptr, Rc::InvalidResource));
         return wire::encode(*transport);
       }
+      case ResourceType::DaaTpm: {
+        auto session = tpm.daa->find(in.handle.value);
+        TRY(require(session.ok(), Rc::InvalidResource));
+        return wire::encode(*session.value());
+      }
       default:
         return Rc::InvalidResource;
     }
@@ -101,6 +106,7 @@ struct SaveContext {
   static void release(Tpm& tpm, const In& in) {
     if (in.type == ResourceType::Auth) tpm.sessions.edit().end(in.handle.value);
     if (in.type == ResourceType::Trans) end_transport(tpm, in.handle.value);
+    if (in.type == ResourceType::DaaTpm) tpm.daa.edit().end(in.handle.value);
   }
 };
 
@@ -123,6 +129,7 @@ struct LoadContext {
     TRY(require(tpm.contexts->holds(blob.count), Rc::BadContext));                  // 9.a-b
     if (blob.type == ResourceType::Auth) return load_session(call, in, inner);
     if (blob.type == ResourceType::Trans) return load_transport(tpm, in, inner);
+    if (blob.type == ResourceType::DaaTpm) return load_daa(tpm, in, inner);
     return Rc::InvalidResource;
   }
 
@@ -145,6 +152,14 @@ struct LoadContext {
     uint32_t handle = TRY(restore(tpm, session));
     tpm.contexts.edit().remove(in.blob.value.count);  // 9.c
     return Out{{handle}};
+  }
+
+  static Result<Out> load_daa(Tpm& tpm, const In& in, const ContextSensitive& inner) {
+    auto session = TRY(inner.internal.as<DaaSession>(Rc::BadContext));
+    TRY(require(tpm.daa->free_slots() > 0, Rc::Resources));
+    tpm.daa.edit().keep(session);                     // its handle is free: it was the only one to have it
+    tpm.contexts.edit().remove(in.blob.value.count);  // 9.c
+    return Out{{session.handle}};
   }
 
   static Result<Out> load_transport(Tpm& tpm, const In& in, const ContextSensitive& inner) {

@@ -42,7 +42,11 @@ Result<> Call::authorize_slots(void* in) {
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     const AuthSlot& wanted = row.auth[slot];
     if (!has_auth(slot)) continue;
-    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(wanted.handle_in(in))));
+    if (wanted.kind == AuthSlot::Kind::Key) {
+      const KeyHandle& key = wanted.handle_in(in);
+      TRY(authorize(slot, Entity::of(key)));
+      if (auth(slot).delegation()) TRY(tpm.check_delegated_use(key->blob));
+    }
     if (wanted.kind == AuthSlot::Kind::Owner) TRY(authorize(slot, Entity::owner(tpm)));
     if (wanted.kind == AuthSlot::Kind::Transport && !wanted.by_action) TRY(authorize_transport(slot, in_digest_));
   }

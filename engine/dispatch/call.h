@@ -109,6 +109,9 @@ class Call {
   // Whose secret a session proved wrong; nobody's when it was something else that failed.
   std::optional<EntityType> wrong_proof() const { return wrong_proof_; }
 
+  // Part 3, 26: a DAA session does not outlive a stage that failed.
+  void end_daa_session_on_failure(uint32_t handle) { daa_session_ = handle; }
+
  private:
   struct Trailer {
     Nonce nonce_even{};
@@ -140,6 +143,7 @@ class Call {
   bool past_parsing_ = false;
   std::optional<EntityType> wrong_proof_;
   std::optional<std::pair<Digest, Digest>> audited_digests_;
+  uint32_t daa_session_ = 0;
 };
 
 }  // namespace tpm

@@ -262,6 +262,7 @@ TEST_F(NvUnlocked, CountsWritesWithoutAnOwnerToSixtyFour) {
 // ---- Reading and writing ----
 
 class NvWriteValue : public NvTest {};
+class NvWriteValueAuth : public NvTest {};
 
 TEST_F(NvWriteValue, WritesWhereItIsTold) {
   define(area(client::kNvOwnerWrite));
@@ -291,7 +292,7 @@ TEST_F(NvWriteValue, TheOwnerHasNoPartInAnAreaOfOthers) {
   EXPECT_TRUE(ok(nv.write(kIndex, 0, {1})));
 }
 
-TEST_F(NvWriteValue, AnAreaWithASecretWantsIt) {
+TEST_F(NvWriteValueAuth, AnAreaWithASecretWantsIt) {
   define(area(client::kNvAuthWrite));
   EXPECT_TRUE(refused(nv.write(kIndex, 0, {1}), rc::AuthConflict));
   EXPECT_TRUE(refused(nv.write_auth(kIndex, 0, {1}, kWrong), rc::AuthFail));
@@ -299,7 +300,7 @@ TEST_F(NvWriteValue, AnAreaWithASecretWantsIt) {
   EXPECT_EQ(nv.read(kIndex, 0, 1).value, Bytes{1});
 }
 
-TEST_F(NvWriteValue, AnOsapSessionOfTheAreaProvesItToo) {
+TEST_F(NvWriteValueAuth, AnOsapSessionOfTheAreaProvesItToo) {
   define(area(client::kNvAuthWrite));
   Session* session = w.osap(client::kEtNv, kIndex, kAreaAuth);
   client::Command write{
@@ -332,7 +333,7 @@ TEST_F(NvWriteValue, LocalitiesAndPcrsAreAskedForWhenTheAreaSaysSo) {
   EXPECT_TRUE(ok(nv.read(kIndex, 0, 1))) << "reading is not guarded";
 }
 
-TEST_F(NvWriteValue, LocalitiesAndPcrsOfAnAreaWithASecret) {
+TEST_F(NvWriteValueAuth, LocalitiesAndPcrsOfAnAreaWithASecret) {
   NvPublic guarded = area(client::kNvAuthWrite | client::kNvAuthRead);
   guarded.write = {.selection = client::pcr_selection({9}), .locality = 0x04};
   guarded.write.at_release = client::composite(guarded.write.selection, {Digest{}});
@@ -362,7 +363,7 @@ TEST_F(NvWriteValue, AWholeAreaIsWrittenWhole) {
   EXPECT_TRUE(ok(nv.write_as_owner(kIndex, 0, Bytes(8), kOwnerAuth)));
 }
 
-TEST_F(NvWriteValue, OfNothingLocksForEver) {
+TEST_F(NvWriteValueAuth, OfNothingLocksForEver) {
   define(area(client::kNvAuthWrite | client::kNvWriteDefine));
   ASSERT_TRUE(ok(nv.write_auth(kIndex, 0, {1}, kAreaAuth)));
   ASSERT_TRUE(ok(nv.write_auth(kIndex, 0, {}, kAreaAuth)));
@@ -412,6 +413,7 @@ TEST_F(NvWriteValue, IndexZeroLocksEveryAreaThatSaysSo) {
 }
 
 class NvReadValue : public NvTest {};
+class NvReadValueAuth : public NvTest {};
 
 TEST_F(NvReadValue, TheOwnersAreaIsTheOwners) {
   define(area(client::kNvOwnerWrite | client::kNvOwnerRead));
@@ -421,7 +423,7 @@ TEST_F(NvReadValue, TheOwnersAreaIsTheOwners) {
   EXPECT_EQ(nv.read_as_owner(kIndex, 0, 8, kOwnerAuth).value, Bytes(8, 0xff));
 }
 
-TEST_F(NvReadValue, AnAreaWithASecretWantsIt) {
+TEST_F(NvReadValueAuth, AnAreaWithASecretWantsIt) {
   define(area(client::kNvOwnerWrite | client::kNvAuthRead));
   EXPECT_TRUE(refused(nv.read(kIndex, 0, 8), rc::AuthConflict));
   EXPECT_TRUE(refused(nv.read_as_owner(kIndex, 0, 8, kOwnerAuth), rc::AuthConflict));
@@ -470,7 +472,7 @@ TEST_F(NvReadValue, OfNothingLocksUntilStartupOrAWrite) {
   EXPECT_TRUE(ok(nv.read(kIndex, 0, 1)));
 }
 
-TEST_F(NvReadValue, OfNothingLocksAnAreaWithASecretToo) {
+TEST_F(NvReadValueAuth, OfNothingLocksAnAreaWithASecretToo) {
   define(area(client::kNvAuthWrite | client::kNvAuthRead | client::kNvReadStClear));
   ASSERT_TRUE(ok(nv.read_auth(kIndex, 0, 0, kAreaAuth)));
   EXPECT_TRUE(refused(nv.read_auth(kIndex, 0, 1, kAreaAuth), rc::DisabledCmd));
