@@ -111,10 +111,10 @@ void Tpm::init() {
   stany.reset(any);
   pcrs.reset(Pcrs::at_startup());
   sessions.reset({});
-  KeySlots slots = *keys;
-  slots.clear_volatile();
-  keys.reset(std::move(slots));
+  keys.reset(KeySlots(*owner_keys));
   sha1.reset({});
+  transports.reset({});
+  contexts.reset({});
   audit_digest.reset({});
   nv_locks.reset({});
   active_counter.reset({});
@@ -132,7 +132,10 @@ void Tpm::make_daa_secrets() {
 void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
+  if (!owner_keys->slots.empty()) owner_keys.edit() = {};
   sessions.edit().end_all();
+  transports.edit().end_all();
+  contexts.edit() = {};
   daa.edit() = {};
 
   Ownership& own = ownership.edit();
@@ -141,6 +144,7 @@ void Tpm::clear_owner(bool makers_nv_too) {
   if (transfer->restrict_delegate != 0) transfer.edit().restrict_delegate = 0;
 
   nv.edit().clear_owner(makers_nv_too);
+  delegation.edit() = Delegation{.last_family_id = delegation->last_family_id};
   counters.edit().counters.items.clear();
   active_counter.edit() = {};
   audit.edit().choices.items.clear();
@@ -159,7 +163,9 @@ void Tpm::clear_owner(bool makers_nv_too) {
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
   random(clear.context_nonce_key);
-  stany.edit().context_nonce_session = nonce();
+  StAny& any = stany.edit();
+  any.transport_exclusive = 0;
+  any.context_nonce_session = nonce();
 }
 
 }  // namespace tpm

@@ -6,13 +6,16 @@
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
 #include "engine/state/audit_log.h"
+#include "engine/state/contexts.h"
 #include "engine/state/counters.h"
 #include "engine/state/daa.h"
+#include "engine/state/delegation.h"
 #include "engine/state/lockout.h"
 #include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
 #include "engine/state/sessions.h"
+#include "engine/state/transports.h"
 #include "engine/state/versioned.h"
 #include "engine/state/volatile.h"
 
@@ -30,6 +33,8 @@ struct Tpm {
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
+  Versioned<Delegation> delegation;
+  Versioned<OwnerKeys> owner_keys;
   Versioned<Counters> counters;
   Versioned<AuditStatus> audit;
   Versioned<Lockout> lockout;
@@ -43,6 +48,8 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<Transports> transports;
+  Versioned<Contexts> contexts;
   Versioned<DaaSessions> daa;
   Versioned<Sha1Thread> launch_hash;  // of a dynamic launch
   Versioned<AuditDigest> audit_digest;
@@ -95,10 +102,12 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{4}, uint16_t{1}, tpm.saved);
   f(uint16_t{5}, uint16_t{1}, tpm.nv);
   f(uint16_t{6}, uint16_t{1}, tpm.counters);
+  f(uint16_t{7}, uint16_t{1}, tpm.delegation);
   f(uint16_t{8}, uint16_t{1}, tpm.audit);
   f(uint16_t{9}, uint16_t{1}, tpm.lockout);
   f(uint16_t{10}, uint16_t{1}, tpm.transfer);
   f(uint16_t{11}, uint16_t{1}, tpm.daa_secrets);
+  f(uint16_t{13}, uint16_t{1}, tpm.owner_keys);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -108,8 +117,10 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x107}, uint16_t{1}, tpm.transports);
   f(uint16_t{0x108}, uint16_t{1}, tpm.daa);
   f(uint16_t{0x109}, uint16_t{1}, tpm.launch_hash);
+  f(uint16_t{0x10a}, uint16_t{1}, tpm.contexts);
   f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
   f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
