@@ -47,6 +47,8 @@ struct Startup {
     tpm.stclear.edit() = fresh;
     tpm.pcrs.edit() = Pcrs::at_startup();
     tpm.sessions.edit() = {};
+    tpm.transports.edit() = {};
+    tpm.contexts.edit() = {};
     tpm.audit_digest.edit() = {};
     tpm.nv_locks.edit() = {};
     tpm.active_counter.edit() = {};

@@ -76,7 +76,7 @@ struct TakeOwnership {
     Ownership fresh{.installed = true, .owner_auth = owner_auth};  // 12
     fresh.operator_auth = tpm.ownership->operator_auth;
     tpm.random(fresh.tpm_proof.fill());                    // 15
-    fresh.srk = TRY(make_srk(call, in, fresh.tpm_proof));  // 9-10; 13-14: no blobs to key
+    fresh.srk = TRY(make_srk(call, in, fresh.tpm_proof));  // 9-10; 13-14: the keys follow from tpmProof
     Out out{fresh.srk.blob};                               // 16
     tpm.ownership.edit() = std::move(fresh);               // 11
     tpm.flags.edit().read_pubek = false;                   // 17
@@ -212,7 +212,8 @@ struct ResetEstablishmentBit {
 constexpr Needs kEnabled{.started = true, .enabled = true, .no_lockout = true};
 
 constexpr std::array kRows = {
-    audited(row<TakeOwnership>(ordinal::TakeOwnership, "TPM_TakeOwnership", kEnabled, deferred(Protocol::Oiap))),
+    audited(row<TakeOwnership>(ordinal::TakeOwnership, "TPM_TakeOwnership", kEnabled,
+                               refusing(Rc::AuthFail, deferred(Protocol::Oiap)))),
     delegable(OwnerPermission::OwnerClear,
               audited(row<OwnerClear>(ordinal::OwnerClear, "TPM_OwnerClear", Needs::Operational, owner()))),
     audited(row<ForceClear>(ordinal::ForceClear, "TPM_ForceClear", Needs::Unowned)),

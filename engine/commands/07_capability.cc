@@ -61,6 +61,7 @@ enum class Property : uint32_t {
   DelegateRows = 0x117,
   MaxDaaSessions = 0x119,
   DaaSessions = 0x11a,
+  ContextDistance = 0x11b,
   Sessions = 0x11d,
   MaxSessions = 0x11e,
   CmkRestriction = 0x11f,
@@ -155,11 +156,27 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
     case Property::MaxKeys:
       return number(KeySlots::kSlots);
     case Property::AuthSessions:
-    case Property::Sessions:
       return number(tpm.sessions->free_slots());
     case Property::MaxAuthSessions:
-    case Property::MaxSessions:
       return number(Sessions::kSlots);
+    case Property::TransportSessions:
+      return number(tpm.transports->free_slots());
+    case Property::MaxTransportSessions:
+      return number(Transports::kSlots);
+    case Property::Sessions:
+      return number(tpm.sessions->free_slots() + tpm.transports->free_slots());
+    case Property::MaxSessions:
+      return number(Sessions::kSlots + Transports::kSlots);
+    case Property::Contexts:
+      return number(tpm.contexts->free_slots());
+    case Property::MaxContexts:
+      return number(Contexts::kSlots);
+    case Property::ContextDistance:
+      return number(0xffffffff);
+    case Property::FamilyRows:
+      return number(Delegation::kFamilies);
+    case Property::DelegateRows:
+      return number(Delegation::kRows);
     case Property::Owner:
       return wire::encode(tpm.owned());
     case Property::TisTimeout:
@@ -185,12 +202,6 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
     case Property::MaxNvAvailable:
       return number(tpm.nv->available());
     // What this TPM has none of.
-    case Property::TransportSessions:
-    case Property::MaxTransportSessions:
-    case Property::Contexts:
-    case Property::MaxContexts:
-    case Property::FamilyRows:
-    case Property::DelegateRows:
     case Property::DaaSessions:
     case Property::MaxDaaSessions:
     case Property::CmkRestriction:
@@ -225,7 +236,15 @@ Result<Bytes> handles_answer(const Tpm& tpm, ResourceType type) {
       for (const Counter& counter : tpm.counters->counters.items) handles.push_back(counter.id);
       return handle_list(handles);
     case ResourceType::Trans:
+      for (const Transport& transport : tpm.transports->all()) {
+        if (transport.handle != 0) handles.push_back(transport.handle);
+      }
+      return handle_list(handles);
     case ResourceType::Context:
+      for (const Contexts::Saved& saved : tpm.contexts->list) {
+        if (saved.count != 0) handles.push_back(saved.count);
+      }
+      return handle_list(handles);
     case ResourceType::DaaTpm:
       return handle_list({});
     default:

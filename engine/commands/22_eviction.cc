@@ -2,6 +2,7 @@
 // Part 3, 22: eviction.
 #include "engine/commands/chapters.h"
 #include "engine/dispatch/execute.h"
+#include "engine/dispatch/transport.h"
 #include "engine/spec/ordinals.h"
 #include "engine/state/evict_key.h"
 
@@ -20,18 +21,24 @@ struct FlushSpecific {
     Tpm& tpm = call.tpm;
     uint32_t handle = in.handle.value;
     switch (in.type) {
-      case ResourceType::Key:                                              // 2, 2.a
+      case ResourceType::Key:                                               // 2, 2.a
         TRY(require(tpm.keys->slot(handle) != nullptr, Rc::BadParameter));  // 7
-        TRY(evict_key(tpm, handle));                                       // 2.b, 8
+        TRY(evict_key(tpm, handle));                                        // 2.b, 8
         return Out{};
-      case ResourceType::Auth:                                                 // 3
+      case ResourceType::Auth:                                                  // 3
         TRY(require(tpm.sessions->find(handle) != nullptr, Rc::BadParameter));  // 7
-        tpm.sessions.edit().end(handle);                                       // 8
+        tpm.sessions.edit().end(handle);                                        // 8
         return Out{};
-      case ResourceType::Context:  // 1
-      case ResourceType::Trans:    // 4
-      case ResourceType::DaaTpm:   // 5
-        return Rc::BadParameter;   // 7: none of them is ever allocated
+      case ResourceType::Context:                                     // 1: the "handle" is a context count
+        TRY(require(tpm.contexts->holds(handle), Rc::BadParameter));  // 7
+        tpm.contexts.edit().remove(handle);                           // 8
+        return Out{};
+      case ResourceType::Trans:                                                   // 4
+        TRY(require(tpm.transports->find(handle) != nullptr, Rc::BadParameter));  // 7
+        end_transport(tpm, handle);                                               // 8
+        return Out{};
+      case ResourceType::DaaTpm:  // 5
+        return Rc::BadParameter;  // 7: none of them is ever allocated
       default:
         return Rc::InvalidResource;  // 6
     }

@@ -40,7 +40,10 @@ struct Reset {
   using In = Nothing;
   using Out = Nothing;
   static Result<Out> run(Call& call, const In&) {
-    call.tpm.sessions.edit().end_all();  // 1 (2-4: nothing else changes)
+    call.tpm.sessions.edit().end_all();  // 1.b-c
+    Contexts& contexts = call.tpm.contexts.edit();
+    contexts.forget_11();                  // 1.a, 1.d
+    contexts.nonce_11 = call.tpm.nonce();  // 2-4: nothing else changes
     return Out{};
   }
 };

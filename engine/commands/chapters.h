@@ -20,11 +20,15 @@ Chapter chapter_15();
 Chapter chapter_16();
 Chapter chapter_17();
 Chapter chapter_18();
+Chapter chapter_19();
 Chapter chapter_20();
+Chapter chapter_21();
 Chapter chapter_22();
 Chapter chapter_23();
+Chapter chapter_24();
 Chapter chapter_25();
 Chapter chapter_27();
+Chapter chapter_27_contexts();
 Chapter chapter_27_dir();
 Chapter chapter_27_pubek();
 

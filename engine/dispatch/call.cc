@@ -72,8 +72,16 @@ Result<> Call::read_trailers(wire::Reader& reader) {
 Result<> Call::find_keys(void* in) {
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     const AuthSlot& wanted = row.auth[slot];
+    if (wanted.kind == AuthSlot::Kind::Transport) {
+      end_exclusive_but(tpm, auths_[slot].handle_);
+      TRY(tpm.commit());
+    }
     if (wanted.kind != AuthSlot::Kind::Key) continue;
     KeyHandle& handle = wanted.handle_in(in);
+    if (wanted.may_be_none && handle.value == kTransportHandle) {
+      TRY(require(!has_auth(slot), Rc::BadTag));
+      continue;
+    }
     handle.key = TRY(tpm.find_key(handle.value, wanted.use, locality));
     if (!has_auth(slot)) TRY(check_auth_data_usage(*handle.key, wanted.use));
   }
@@ -86,87 +94,58 @@ Result<> Call::check_auth_data_usage(const Key& key, Use use) const {
   return require(free, Rc::AuthFail);
 }
 
-Result<> Call::authorize_slots(void* in) {
-  for (size_t slot = 0; slot < row.n_auth; slot++) {
-    const AuthSlot& wanted = row.auth[slot];
-    if (!has_auth(slot)) continue;
-    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(wanted.handle_in(in))));
-    if (wanted.kind == AuthSlot::Kind::Owner) {
-      TRY(require(tpm.owned(), Rc::AuthFail));
-      TRY(authorize(slot, Entity::owner(tpm)));
-    }
-  }
-  return {};
-}
-
-Result<> Call::authorize(size_t slot, const Entity& entity) {
-  Auth& auth = auths_[slot];
-  const Session* session = tpm.sessions->find(auth.handle_);
-  TRY(require(session != nullptr, Rc::InvalidAuthHandle));
-  Protocol wanted = row.auth[slot].protocol;
-  bool oiap = session->protocol == ProtocolId::Oiap;
-  TRY(require(wanted == Protocol::Any || (wanted == Protocol::Oiap) == oiap, Rc::BadMode));
-
-  // Part 3, 9: no proof is looked at while a time-out runs.
-  bool barred =
-      row.needs.no_lockout && tpm.lockout->running() && tpm.lockout->seconds_left(entity.type, tpm.ticks()) > 0;
-  TRY(require(!barred, Rc::DefendLockRunning));
-  bool second = slot > 0 && has_auth(0);
-  Rc failure = second ? Rc::Auth2Fail : Rc::AuthFail;
-  if (!oiap) TRY(require(session->entity_digest == entity.digest && entity.type != EntityType::Data, failure));
-
-  auth.protocol_ = session->protocol;
-  auth.scheme_ = session->scheme;
-  auth.nonce_even_ = session->nonce_even;
-  auth.hmac_key_ = oiap ? entity.secret : session->shared_secret;
-  Digest expected = crypto::hmac_of(auth.hmac_key_, in_digest_, auth.nonce_even_, auth.nonce_odd_, auth.continue_);
-  if (!base::equal_constant_time(expected, auth.in_auth_)) {
-    wrong_proof_ = entity.type;
-    return failure;
-  }
-  auth.verified_ = true;
-  return {};
-}
-
-Result<> Call::all_verified() const {
-  for (const Auth& auth : auths_) TRY(require(!auth.present_ || auth.verified_, Rc::AuthFail));
-  return {};
-}
-
 Result<> Call::finish(size_t param_bytes, const Digest* out_digest) {
   response_bytes_ = kHeaderBytes + param_bytes + sessions() * kTrailerBytes;
   TRY(require(response_bytes_ <= response_.size() && response_bytes_ <= tpm.settings.buffer_bytes, Rc::Size));
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     if (!has_auth(slot)) continue;
-    Auth& auth = auths_[slot];
+    const Auth& auth = auths_[slot];
     Trailer& trailer = trailers_[slot];
-    trailer.nonce_even = tpm.nonce();
-    Sessions& sessions = tpm.sessions.edit();
-    // The action may have ended the session together with its entity.
-    Session* session = sessions.find(auth.handle_);
-    trailer.continues = auth.continue_ && session != nullptr;
+    trailer.nonce_even = next_nonce_even(slot);
+    trailer.continues = move_on(slot, trailer.nonce_even);
     trailer.res_auth =
         crypto::hmac_of(auth.hmac_key_, *out_digest, trailer.nonce_even, auth.nonce_odd_, trailer.continues);
-    if (trailer.continues) {
-      session->nonce_even = trailer.nonce_even;
-    } else {
-      sessions.end(auth.handle_);
-    }
   }
   if (audited_ && !audited_before()) TRY(audit(*out_digest));
+  if (envelope != nullptr) return {};  // the command around this one commits
   return tpm.commit();
 }
 
 Result<> Call::audit_before_action() {
   if (!audited_before()) return {};
-  TRY(audit_input(tpm, in_digest_));
+  TRY(audit_input(tpm, envelope_hides() ? crypto::sha1_of(row.ordinal) : in_digest_));
   return tpm.commit();
 }
 
+// What an encrypting transport hides is not told by the audit digest either (Part 3, 8.1 and 24.2).
 Result<> Call::audit(const Digest& out_digest) {
-  TRY(audit_input(tpm, in_digest_));
-  audit_output(tpm, out_digest);
+  bool hidden = envelope_hides();
+  TRY(audit_input(tpm, hidden ? crypto::sha1_of(row.ordinal) : in_digest_));
+  audit_output(tpm, hidden ? crypto::sha1_of(Rc::Success, row.ordinal) : out_digest);
   return {};
+}
+
+const Nonce& Call::next_nonce_even(size_t slot) {
+  std::optional<Nonce>& next = auths_[slot].next_even_;
+  if (!next) next = tpm.nonce();
+  return *next;
+}
+
+// Whether the session goes on. The action may have ended it together with its entity.
+bool Call::move_on(size_t slot, const Nonce& nonce_even) {
+  const Auth& auth = auths_[slot];
+  if (row.auth[slot].kind == AuthSlot::Kind::Transport) {
+    Transport* transport = tpm.transports.edit().find(auth.handle_);
+    if (transport == nullptr) return false;
+    transport->nonce_even = nonce_even;
+    if (!auth.continue_) end_transport(tpm, auth.handle_);
+    return auth.continue_;
+  }
+  Session* session = tpm.sessions.edit().find(auth.handle_);
+  if (session == nullptr) return false;
+  session->nonce_even = nonce_even;
+  if (!auth.continue_) tpm.sessions.edit().end(auth.handle_);
+  return auth.continue_;
 }
 
 void Call::write_head(wire::Writer& w) const {
@@ -182,8 +161,14 @@ void Call::write_trailers(wire::Writer& w) const {
 }
 
 void Call::end_sessions() {
-  for (const Auth& auth : auths_) {
-    if (auth.present_ && tpm.sessions->find(auth.handle_) != nullptr) tpm.sessions.edit().end(auth.handle_);
+  for (size_t slot = 0; slot < row.n_auth; slot++) {
+    if (!has_auth(slot)) continue;
+    uint32_t handle = auths_[slot].handle_;
+    if (row.auth[slot].kind == AuthSlot::Kind::Transport) {
+      if (tpm.transports->find(handle) != nullptr) end_transport(tpm, handle);
+    } else if (tpm.sessions->find(handle) != nullptr) {
+      tpm.sessions.edit().end(handle);
+    }
   }
 }
 

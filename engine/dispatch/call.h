@@ -7,33 +7,14 @@
 
 #include "engine/crypto/hash.h"
 #include "engine/dispatch/audit.h"
+#include "engine/dispatch/authorization.h"
 #include "engine/dispatch/command.h"
+#include "engine/dispatch/transport.h"
 #include "engine/spec/ordinals.h"
 #include "engine/spec/types.h"
 #include "engine/state/tpm.h"
 
 namespace tpm {
-
-// Whom a session must prove to know the secret of.
-struct Entity {
-  EntityType type{};
-  Secret secret;
-  Digest digest{};  // what an OSAP session for it was opened with
-
-  static Entity of(const Key& key) { return {EntityType::KeyHandle, key.secret.usage_auth, key.public_digest()}; }
-  static Entity of(const KeyHandle& handle) {
-    Entity entity = of(*handle);
-    if (handle.value == kSrkHandle) entity.type = EntityType::Srk;
-    return entity;
-  }
-  static Entity owner(const Tpm& tpm) {
-    return {EntityType::Owner, tpm.ownership->owner_auth, tpm.ownership->owner_digest()};
-  }
-  static Entity of(const Counter& counter) { return {EntityType::Counter, counter.auth, counter.digest()}; }
-  static Entity of(const NvArea& area) { return {EntityType::Nv, area.auth, area.digest()}; }
-  // A secret no session can be opened for beforehand: OIAP only.
-  static Entity bare(const Secret& secret, EntityType type = EntityType::Data) { return {type, secret, {}}; }
-};
 
 class Auth {
  public:
@@ -52,6 +33,8 @@ class Auth {
   EntityScheme scheme() const { return scheme_; }
   uint32_t handle() const { return handle_; }
   const Nonce& nonce_odd() const { return nonce_odd_; }
+  // What the caller was lent when it is not the owner, or the key's user, itself.
+  const std::optional<DelegatePublic>& delegation() const { return delegation_; }
   // The response is authorised with another secret than the request: the command changed it.
   void answer_with(const Secret& secret) { hmac_key_ = secret; }
 
@@ -70,14 +53,18 @@ class Auth {
   EntityScheme scheme_{};
   Nonce nonce_even_{};
   Secret hmac_key_;
+  std::optional<DelegatePublic> delegation_;
+  std::optional<Nonce> next_even_;
 };
 
 class Call {
  public:
-  Call(Tpm& state, const CommandRow& command, Tag request_tag, uint8_t from_locality, base::ForeignBytes answer)
+  Call(Tpm& state, const CommandRow& command, Tag request_tag, uint8_t from_locality, base::ForeignBytes answer,
+       const Envelope* inside = nullptr)
       : tpm(state),
         row(command),
         locality(from_locality),
+        envelope(inside),
         tag_(request_tag),
         response_(answer),
         audited_(audited_now(state, command)) {}
@@ -85,6 +72,7 @@ class Call {
   Tpm& tpm;
   const CommandRow& row;
   const uint8_t locality;
+  const Envelope* const envelope;  // null for a command from outside
 
   // By slot of the row.
   Auth& auth(size_t slot) { return auths_[slot]; }
@@ -94,6 +82,10 @@ class Call {
 
   // For deferred slots: proves that the session knows the entity's secret. AuthFail or Auth2Fail.
   Result<> authorize(size_t slot, const Entity& entity);
+  // The same for a transport session, over a digest that is not that of the parameters.
+  Result<> authorize_transport(size_t slot, const Digest& in_digest);
+  // The nonce that the answer will bring for this session.
+  const Nonce& next_nonce_even(size_t slot);
 
   // The steps of the dispatcher, in its order; execute<C> calls them.
   bool wants_in_digest() const { return sessions() > 0 || audited_; }
@@ -123,11 +115,18 @@ class Call {
 
   // TPM_SaveState is audited before its action, so that what it saves has the audit (Part 3, 8.1, corner case 3.a).
   bool audited_before() const { return audited_ && row.ordinal == ordinal::SaveState; }
+  bool envelope_hides() const { return envelope != nullptr && envelope->encrypts; }
   Result<> audit(const Digest& out_digest);
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
   Result<> check_auth_data_usage(const Key& key, Use use) const;
+  bool locked_out(EntityType type) const;
+  Rc auth_failure(size_t slot) const;
+  Result<> check_hmac(size_t slot, const Digest& in_digest);
+  bool move_on(size_t slot, const Nonce& nonce_even);
+  Result<> key_from_entity(Auth& auth, const Entity& entity);
+  Result<> key_from_session(size_t slot, const Session& session, const Entity& entity);
 
   const Tag tag_;
   base::ForeignBytes response_;

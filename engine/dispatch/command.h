@@ -41,10 +41,13 @@ inline constexpr Needs Needs::Operational{
 enum class Protocol : uint8_t { Any, Oiap, Osap };  // Osap accepts DSAP too
 
 struct AuthSlot {
-  enum class Kind : uint8_t { Key, Owner, Deferred };
+  enum class Kind : uint8_t { Key, Owner, Transport, Deferred };
   Kind kind = Kind::Deferred;
   Protocol protocol = Protocol::Any;
   bool optional = false;
+  bool may_be_none = false;  // Kind::Key: TPM_KH_TRANSPORT stands for no key
+  bool by_action = false;    // Kind::Transport: the action computes what is authorised
+  Rc wrong_protocol = Rc::BadMode;
   Use use{};
   KeyHandle& (*handle_in)(void* in) = nullptr;  // Kind::Key: where the In holds the handle
 };
@@ -70,11 +73,27 @@ constexpr AuthSlot key(Protocol protocol = Protocol::Any, Use use = {}) {
 constexpr AuthSlot owner(Protocol protocol = Protocol::Any) {
   return {.kind = AuthSlot::Kind::Owner, .protocol = protocol};
 }
+// A key, or none: then no session comes with it.
+template <auto Member>
+constexpr AuthSlot key_or_none(Protocol protocol = Protocol::Any) {
+  AuthSlot slot = key<Member>(protocol);
+  slot.may_be_none = true;
+  return slot;
+}
+// The transport session of the trailer; or one for which the action calls Call::authorize_transport.
+constexpr AuthSlot transport() { return {.kind = AuthSlot::Kind::Transport}; }
+constexpr AuthSlot deferred_transport() { return {.kind = AuthSlot::Kind::Transport, .by_action = true}; }
 // A secret that only the action can find; it calls Call::authorize before it changes anything.
 constexpr AuthSlot deferred(Protocol protocol = Protocol::Any) { return {.protocol = protocol}; }
 // May be absent; when fewer sessions came than there are slots, the optional ones are dropped from the front.
 constexpr AuthSlot optional(AuthSlot slot) {
   slot.optional = true;
+  return slot;
+}
+
+// What a session of the wrong protocol is answered with, where the clause wants another code than TPM_BAD_MODE.
+constexpr AuthSlot refusing(Rc wrong_protocol, AuthSlot slot) {
+  slot.wrong_protocol = wrong_protocol;
   return slot;
 }
 

@@ -17,28 +17,41 @@ struct Header {
 };
 constexpr uint32_t kHeaderBytes = 10;
 
-// Part 3, 13.1: any other command ends a SHA-1 thread.
-bool keeps_sha1_thread(uint32_t ordinal) {
-  return ordinal == ordinal::SHA1Update || ordinal == ordinal::SHA1Complete || ordinal == ordinal::SHA1CompleteExtend;
+// Part 3, 13.1: a SHA-1 thread ends with any other command, and with one from the other side of its transport session.
+bool keeps_sha1_thread(const Tpm& tpm, uint32_t ordinal, const Envelope* envelope) {
+  if (ordinal == ordinal::ExecuteTransport) return true;  // what it carries decides
+  bool goes_on =
+      ordinal == ordinal::SHA1Update || ordinal == ordinal::SHA1Complete || ordinal == ordinal::SHA1CompleteExtend;
+  return goes_on && tpm.transports->sha1_thread == (envelope != nullptr ? envelope->transport : 0);
 }
 
-Result<> check_before(Tpm& tpm, const CommandRow& row, uint8_t locality) {
+// Part 3, 24.1, action 9: these two see for themselves which transport session they are of.
+bool is_of_a_transport(uint32_t ordinal) {
+  return ordinal == ordinal::ExecuteTransport || ordinal == ordinal::ReleaseTransportSigned;
+}
+
+Result<> check_before(Tpm& tpm, const CommandRow& row, uint8_t locality, const Envelope* envelope) {
   TRY(require(locality <= 4, Rc::BadLocality));
   // Part 3, 3.1: between TPM_Init and TPM_Startup nothing else runs.
   bool starting = row.ordinal == ordinal::Startup;
   TRY(require(starting || !tpm.stany->post_initialise, Rc::InvalidPostInit));
   if (!row.before_selftest && !tpm.stany->full_tested && !tpm.stany->failed) test_in_full(tpm);
-  if (tpm.sha1->running && !keeps_sha1_thread(row.ordinal)) tpm.sha1.edit() = {};
+  if (tpm.sha1->running && !keeps_sha1_thread(tpm, row.ordinal, envelope)) {
+    tpm.sha1.edit() = {};
+    if (tpm.transports->sha1_thread != 0) tpm.transports.edit().sha1_thread = 0;
+  }
   // Part 3, 3.3: a saved state is good only as long as nothing happens after it.
   if (tpm.saved->valid && !starting) tpm.saved.edit() = {};
   if (tpm.lockout->running()) {
     CurrentTicks now = tpm.ticks();
     if (tpm.lockout->something_is_over(now)) tpm.lockout.edit().end_what_is_over(now);
   }
+  if (envelope == nullptr && !is_of_a_transport(row.ordinal)) end_exclusive_but(tpm, 0);
   return tpm.commit();
 }
 
-// A guess counts before its outcome is told, and counts even when it cannot be made durable.
+// A guess counts before its outcome is told, and counts even when it cannot be made durable. One inside a transport
+// session does not wait for the command around it.
 Result<> count_wrong_proof(Tpm& tpm, EntityType type, const CommandRow& row) {
   Lockout counted = *tpm.lockout;
   CurrentTicks now = tpm.ticks();
@@ -50,7 +63,8 @@ Result<> count_wrong_proof(Tpm& tpm, EntityType type, const CommandRow& row) {
   return durable;
 }
 
-Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response) {
+Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response,
+                   const Envelope* envelope) {
   wire::Reader head(command);
   Header header = TRY(head.get<Header>());
   TRY(require(header.param_size >= kHeaderBytes && header.param_size <= command.size(), Rc::BadParamSize));
@@ -59,9 +73,9 @@ Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base:
 
   const CommandRow* row = find_command(header.ordinal);
   TRY(require(row != nullptr, Rc::BadOrdinal));
-  TRY(check_before(tpm, *row, locality));
+  TRY(check_before(tpm, *row, locality, envelope));
 
-  Call call(tpm, *row, header.tag, locality, response);
+  Call call(tpm, *row, header.tag, locality, response, envelope);
   wire::Reader reader(*params);
   Result<size_t> length = row->execute(call, reader);
   if (length.ok()) return length;
@@ -69,7 +83,7 @@ Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base:
   if (call.wrong_proof()) TRY(count_wrong_proof(tpm, *call.wrong_proof(), *row));
   if (call.past_parsing() && length.error() != Rc::DefendLockRunning) {
     call.end_sessions();
-    TRY(tpm.commit());
+    if (envelope == nullptr) TRY(tpm.commit());
   }
   return length;
 }
@@ -86,10 +100,11 @@ size_t refuse(base::ForeignBytes response, Rc code) {
 
 }  // namespace
 
-size_t dispatch(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response) {
-  Result<size_t> length = run(tpm, locality, command, response);
+size_t dispatch(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response,
+                const Envelope* envelope) {
+  Result<size_t> length = run(tpm, locality, command, response, envelope);
   if (length.ok()) return length.value();
-  tpm.abort();
+  if (envelope == nullptr) tpm.abort();
   return refuse(response, length.error());
 }
 

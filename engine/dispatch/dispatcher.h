@@ -7,12 +7,15 @@
 // A failure up to 9 leaves sessions alone; from 10 on it ends those of the request.
 #pragma once
 
+#include "engine/dispatch/transport.h"
 #include "engine/state/tpm.h"
 #include "lib/base/foreign_bytes.h"
 
 namespace tpm {
 
-// Executes the command and returns the length of the response; always a well-formed one.
-size_t dispatch(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response);
+// Executes the command and returns the length of the response; always a well-formed one. A command inside an envelope
+// leaves its changes as drafts, which the command around it commits.
+size_t dispatch(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response,
+                const Envelope* envelope = nullptr);
 
 }  // namespace tpm

@@ -36,8 +36,12 @@ void write_out(wire::Writer& w, const Out& out, crypto::Sha1* digest) {
   std::apply(
       [&](const auto&... field) {
         [[maybe_unused]] auto one = [&](const auto& f) {
-          w.hash_into(OutsideDigest<std::remove_cvref_t<decltype(f)>>::value ? nullptr : digest);
+          constexpr bool by_itself = requires { f.digest_into(*digest); };
+          w.hash_into(OutsideDigest<std::remove_cvref_t<decltype(f)>>::value || by_itself ? nullptr : digest);
           w.put(f);
+          if constexpr (by_itself) {
+            if (digest != nullptr) f.digest_into(*digest);
+          }
         };
         (one(field), ...);
       },
@@ -130,6 +134,11 @@ constexpr CommandRow never_audited(CommandRow r) {
 }
 constexpr CommandRow not_in_transport(CommandRow r) {
   r.wrappable = false;
+  return r;
+}
+// More stays in clear in an encrypting transport than stands outside the digest.
+constexpr CommandRow clear_in(size_t n_bytes, CommandRow r) {
+  r.clear_in = n_bytes;
   return r;
 }
 // Its first field is a key's handle although the action finds the key by itself.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What an owner or a key's user may pass on (Part 2, 20.2): one bit a command.
+// Delegation (Part 2, 20): families, permissions and the blobs they travel in.
 #pragma once
 
-#include <cstdint>
+#include "engine/spec/pcr_structures.h"
+#include "engine/spec/types.h"
 
 namespace tpm {
 
@@ -75,6 +76,62 @@ enum class KeyPermission : uint32_t {
   ChangeAuthAsymStart = 1u << 26,
   TickStampBlob = 1u << 27,
   CmkConvertMigration = 1u << 28,
+};
+
+enum class DelegateType : uint32_t { OwnerBits = 1, KeyBits = 2 };
+
+// TPM_DELEGATIONS.
+struct Delegations {
+  StructureTag tag = StructureTag::Delegations;
+  DelegateType type{};
+  uint32_t per1 = 0;  // OwnerPermission or KeyPermission
+  uint32_t per2 = 0;  // reserved
+};
+
+struct DelegatePublic {
+  StructureTag tag = StructureTag::DelegatePublic;
+  uint8_t label = 0;
+  PcrInfoShort pcr_info;
+  Delegations permissions;
+  uint32_t family_id = 0;
+  uint32_t verification_count = 0;
+};
+
+enum class FamilyOperation : uint32_t { Create = 1, Enable = 2, Admin = 3, Invalidate = 4 };
+inline constexpr uint32_t kFamilyEnabled = 1u << 0;
+inline constexpr uint32_t kFamilyAdminLock = 1u << 1;
+
+struct FamilyTableEntry {
+  StructureTag tag = StructureTag::FamilyTableEntry;
+  uint8_t label = 0;
+  uint32_t id = 0;
+  uint32_t verification_count = 1;
+  uint32_t flags = 0;
+
+  bool has(uint32_t flag) const { return (flags & flag) != 0; }
+  void set(uint32_t flag, bool on) { flags = on ? flags | flag : flags & ~flag; }
+};
+
+struct DelegateSensitive {
+  StructureTag tag = StructureTag::DelegateSensitive;
+  Secret auth;
+};
+
+struct DelegateOwnerBlob {
+  StructureTag tag = StructureTag::DelegateOwnerBlob;
+  DelegatePublic pub;
+  Digest integrity{};
+  wire::SizedBytes additional;
+  wire::SizedBytes sensitive;
+};
+
+struct DelegateKeyBlob {
+  StructureTag tag = StructureTag::DelegateKeyBlob;
+  DelegatePublic pub;
+  Digest integrity{};
+  Digest pub_key_digest{};
+  wire::SizedBytes additional;
+  wire::SizedBytes sensitive;
 };
 
 }  // namespace tpm

@@ -96,29 +96,42 @@ void KeySlots::clear_volatile() {
   std::erase_if(slots_, [](const Slot& slot) { return !slot.owner_evict; });
 }
 
+OwnerKeys KeySlots::owners() const {
+  OwnerKeys owners;
+  std::ranges::copy_if(slots_, std::back_inserter(owners.slots), &Slot::owner_evict);
+  return owners;
+}
+
+namespace {
+
+wire::Result<std::vector<KeySlot>> read_slots(wire::Reader& r) {
+  uint8_t n = TRY(r.uint<uint8_t>());
+  if (n > KeySlots::kSlots) return wire::Malformed{};
+  std::vector<KeySlot> slots;
+  for (unsigned i = 0; i < n; i++) slots.push_back(TRY(r.get<KeySlot>()));
+  return slots;
+}
+
+void write_slots(wire::Writer& w, const std::vector<KeySlot>& slots) {
+  w.uint(static_cast<uint8_t>(slots.size()));
+  for (const KeySlot& slot : slots) w.put(slot);
+}
+
+}  // namespace
+
 wire::Result<KeySlots> KeySlots::read_from(wire::Reader& r) {
   KeySlots slots;
   slots.next_handle_ = TRY(r.uint<uint32_t>());
-  uint8_t n = TRY(r.uint<uint8_t>());
-  if (n > kSlots) return wire::Malformed{};
-  for (unsigned i = 0; i < n; i++) {
-    Slot slot;
-    slot.handle = TRY(r.uint<uint32_t>());
-    slot.owner_evict = TRY(r.get<bool>());
-    slot.key = TRY(r.get<Key>());
-    slots.slots_.push_back(std::move(slot));
-  }
+  slots.slots_ = TRY(read_slots(r));
   return slots;
 }
 
 void KeySlots::write_to(wire::Writer& w) const {
   w.uint(next_handle_);
-  w.uint(static_cast<uint8_t>(slots_.size()));
-  for (const Slot& slot : slots_) {
-    w.uint(slot.handle);
-    w.put(slot.owner_evict);
-    w.put(slot.key);
-  }
+  write_slots(w, slots_);
 }
+
+wire::Result<OwnerKeys> OwnerKeys::read_from(wire::Reader& r) { return OwnerKeys{TRY(read_slots(r))}; }
+void OwnerKeys::write_to(wire::Writer& w) const { write_slots(w, slots); }
 
 }  // namespace tpm

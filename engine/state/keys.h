@@ -52,15 +52,27 @@ struct Use {
   bool allow_ek = false;
 };
 
+struct KeySlot {
+  uint32_t handle = 0;
+  bool owner_evict = false;
+  Key key;
+};
+
+// Keys under owner control: they are in their slots again when the power comes back (Part 3, 21.1).
+struct OwnerKeys {
+  std::vector<KeySlot> slots;
+
+  static wire::Result<OwnerKeys> read_from(wire::Reader& r);
+  void write_to(wire::Writer& w) const;
+};
+
 class KeySlots {
  public:
   static constexpr size_t kSlots = 20;
+  using Slot = KeySlot;
 
-  struct Slot {
-    uint32_t handle = 0;
-    bool owner_evict = false;
-    Key key;
-  };
+  KeySlots() = default;
+  explicit KeySlots(const OwnerKeys& owners) : slots_(owners.slots) {}
 
   // The new handle; NoSpace when every slot is taken. `handle` is used when it is free and not 0.
   Result<uint32_t> load(Key key, uint32_t handle = 0);
@@ -69,6 +81,9 @@ class KeySlots {
   // KeyOwnerControl for a key under owner control; InvalidKeyHandle for none.
   Result<> evict(uint32_t handle);
   size_t free_slots() const { return kSlots - slots_.size(); }
+  // Those that hold no key under owner control.
+  size_t evictable_slots() const { return kSlots - owners().slots.size(); }
+  OwnerKeys owners() const;
   const std::vector<Slot>& all() const { return slots_; }
   // Everything but keys under owner control.
   void clear_volatile();

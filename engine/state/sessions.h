@@ -2,13 +2,13 @@
 // Authorisation sessions: OIAP, OSAP, DSAP (Part 3, 18).
 #pragma once
 
-#include "engine/spec/rc.h"
 #include "engine/spec/types.h"
+#include "engine/state/handle_table.h"
 
 namespace tpm {
 
 struct Session {
-  uint32_t handle = 0;  // 0: the slot is free
+  uint32_t handle = 0;
   ProtocolId protocol{};
   EntityScheme scheme{};
   EntityType entity_type{};
@@ -18,28 +18,15 @@ struct Session {
   wire::SizedBytes delegate;  // DSAP: TPM_DELEGATE_PUBLIC
 };
 
-class Sessions {
+class Sessions : public HandleTable<Session, 16, 0x02000000> {
  public:
-  static constexpr size_t kSlots = 16;
-
-  // A new session with the handle set; Resources when every slot is taken.
-  Result<Session*> open();
-  const Session* find(uint32_t handle) const;
-  Session* find(uint32_t handle);
-  bool end(uint32_t handle);
   // OSAP and DSAP sessions whose entity is of this type; of this digest too when one is given.
   void end_entity(EntityType type, const Digest* digest = nullptr);
   void end_all_osap();
-  void end_all();
-  size_t free_slots() const;
-  const std::array<Session, kSlots>& all() const { return slots_; }
+  // Those that a delegation was shown for.
+  void end_delegated();
 
   static wire::Result<Sessions> read_from(wire::Reader& r);
-  void write_to(wire::Writer& w) const;
-
- private:
-  std::array<Session, kSlots> slots_{};
-  uint32_t next_handle_ = 0x02000000;
 };
 
 }  // namespace tpm

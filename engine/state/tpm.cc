@@ -84,11 +84,11 @@ void Tpm::init() {
   stany.reset(any);
   pcrs.reset(Pcrs::at_startup());
   sessions.reset({});
-  KeySlots slots = *keys;
-  slots.clear_volatile();
-  keys.reset(std::move(slots));
+  keys.reset(KeySlots(*owner_keys));
   sha1.reset({});
   audit_digest.reset({});
+  transports.reset({});
+  contexts.reset({});
   nv_locks.reset({});
   active_counter.reset({});
 }
@@ -96,7 +96,10 @@ void Tpm::init() {
 void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
+  if (!owner_keys->slots.empty()) owner_keys.edit() = {};
   sessions.edit().end_all();
+  transports.edit().end_all();
+  contexts.edit() = {};
 
   Ownership& own = ownership.edit();
   own = Ownership{};
@@ -106,6 +109,7 @@ void Tpm::clear_owner(bool makers_nv_too) {
   counters.edit().counters.items.clear();
   active_counter.edit() = {};
   audit.edit().choices.items.clear();
+  delegation.edit() = Delegation{.last_family_id = delegation->last_family_id};
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;
@@ -121,7 +125,9 @@ void Tpm::clear_owner(bool makers_nv_too) {
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
   random(clear.context_nonce_key);
-  stany.edit().context_nonce_session = nonce();
+  StAny& any = stany.edit();
+  any.transport_exclusive = 0;
+  any.context_nonce_session = nonce();
 }
 
 }  // namespace tpm

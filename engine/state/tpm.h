@@ -6,12 +6,15 @@
 #include "engine/spec/other_structures.h"
 #include "engine/spec/rc.h"
 #include "engine/state/audit_log.h"
+#include "engine/state/contexts.h"
 #include "engine/state/counters.h"
+#include "engine/state/delegation.h"
 #include "engine/state/lockout.h"
 #include "engine/state/nv.h"
 #include "engine/state/pcrs.h"
 #include "engine/state/permanent.h"
 #include "engine/state/sessions.h"
+#include "engine/state/transports.h"
 #include "engine/state/versioned.h"
 #include "engine/state/volatile.h"
 
@@ -32,6 +35,8 @@ struct Tpm {
   Versioned<Counters> counters;
   Versioned<AuditStatus> audit;
   Versioned<Lockout> lockout;
+  Versioned<Delegation> delegation;
+  Versioned<OwnerKeys> owner_keys;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -41,6 +46,8 @@ struct Tpm {
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
   Versioned<AuditDigest> audit_digest;
+  Versioned<Transports> transports;
+  Versioned<Contexts> contexts;
   Versioned<NvLocks> nv_locks;
   Versioned<ActiveCounter> active_counter;
 
@@ -87,6 +94,8 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{6}, uint16_t{1}, tpm.counters);
   f(uint16_t{8}, uint16_t{1}, tpm.audit);
   f(uint16_t{9}, uint16_t{1}, tpm.lockout);
+  f(uint16_t{7}, uint16_t{1}, tpm.delegation);
+  f(uint16_t{13}, uint16_t{1}, tpm.owner_keys);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -97,6 +106,8 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
   f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
+  f(uint16_t{0x107}, uint16_t{1}, tpm.transports);
+  f(uint16_t{0x10a}, uint16_t{1}, tpm.contexts);
   f(uint16_t{0x10c}, uint16_t{1}, tpm.nv_locks);
   f(uint16_t{0x10d}, uint16_t{1}, tpm.active_counter);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Every command once, in the state in which it succeeds. The ordinals, gates and tags are typed from Part 3.
 #include "tests/engine/counter_client.h"
+#include "tests/engine/delegation_client.h"
 #include "tests/engine/nv_client.h"
+#include "tests/engine/transport_client.h"
 #include "tests/engine/world.h"
 
 namespace world {
@@ -293,6 +295,121 @@ Command nv_read_value_auth(World& w) {
           .params = Out().u32(kNvIndex).u32(1).u32(5),
           .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
 }
+// ---- Delegation ----
+
+// A family of the owner's, enabled.
+uint32_t make_family(World& w) {
+  auto made = w.tpm.run_oiap(client::manage(0, client::kFamilyCreate, {'f'}), kOwnerAuth);
+  World::must(made, "Delegate_Manage");
+  client::In in(made.params);
+  in.u32();
+  uint32_t family = in.u32();
+  World::must(w.tpm.run_oiap(client::manage(family, client::kFamilyEnable, {1}), kOwnerAuth), "Delegate_Manage");
+  return family;
+}
+// The command with a proof by a fresh OSAP session of the owner.
+Command by_owners_osap(World& w, const std::function<Command(const Session&)>& make) {
+  Session* session = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  Command command = make(*session);
+  command.proofs = {{.session = session}};
+  return command;
+}
+Command create_owner_delegation(World& w) {
+  client::DelegatePublic pub{.per1 = 1U << 9, .family = make_family(w)};
+  return by_owners_osap(w, [&](const Session& s) { return client::create_owner_delegation(pub, true, s, kDataAuth); });
+}
+Bytes owner_blob(World& w) {
+  auto made = w.tpm.run(create_owner_delegation(w));
+  World::must(made, "Delegate_CreateOwnerDelegation");
+  return client::In(made.params).sized();
+}
+Command create_key_delegation(World& w) {
+  client::DelegatePublic pub{.type = client::kKeyBits, .per1 = 1U << 14, .family = make_family(w)};
+  uint32_t key = w.load(w.keys().sign);
+  Session* session = w.osap_key(key);
+  Command command = client::create_key_delegation(key, pub, *session, kDataAuth);
+  command.proofs = {{.session = session}};
+  return command;
+}
+Command delegate_manage(World& w) {
+  Command command = client::manage(0, client::kFamilyCreate, {'f'});
+  command.proofs = {w.by_owner(true)};
+  return command;
+}
+Command load_owner_delegation(World& w) {
+  Command command = client::load_owner_delegation(1, owner_blob(w));
+  command.proofs = {w.by_owner(true)};
+  return command;
+}
+Command delegate_read_table(World& w) {
+  make_family(w);
+  return {.ordinal = 0xdb};
+}
+Command update_verification(World& w) {
+  return {.ordinal = 0xd1, .params = Out().sized(owner_blob(w)), .proofs = {w.by_owner(true)}};
+}
+Command verify_delegation(World& w) { return {.ordinal = 0xd6, .params = Out().sized(owner_blob(w))}; }
+Command dsap(World& w) { return client::dsap_command(client::kEtDelOwnerBlob, 0, owner_blob(w)); }
+Command set_owner_pointer(World& w) {
+  Command load = load_owner_delegation(w);
+  World::must(w.tpm.run(load), "Delegate_LoadOwnerDelegation");
+  return {.ordinal = 0x75, .params = Out().u16(client::kEtDelRow).u32(1)};
+}
+
+// ---- Contexts and transport ----
+
+Command key_control_owner(World& w) {
+  const Key& key = w.keys().sign;
+  Bytes pub = client::PubKey{.parms = key.parms, .modulus = key.modulus}.encode();
+  return {.ordinal = 0x23,
+          .handles = Out().u32(w.load(key)),
+          .params = Out().raw(pub).u32(1).u8(1),
+          .proofs = {w.by_owner(true)}};
+}
+Command save_context(World& w) {
+  return {.ordinal = 0xb8, .handles = Out().u32(w.oiap()->handle), .params = Out().u32(2).raw(Bytes(16, 'l'))};
+}
+Command load_context(World& w) {
+  auto saved = w.tpm.run(save_context(w));
+  World::must(saved, "SaveContext");
+  return {.ordinal = 0xb9, .handles = Out().u32(0), .params = Out().u8(0).raw(saved.params), .out_handle_bytes = 4};
+}
+Command save_key_context(World& w) { return {.ordinal = 0xb4, .handles = Out().u32(w.load(w.keys().sign))}; }
+Command load_key_context(World& w) {
+  auto saved = w.tpm.run(save_key_context(w));
+  World::must(saved, "SaveKeyContext");
+  return {.ordinal = 0xb5, .params = saved.params, .out_handle_bytes = 4};
+}
+Command save_auth_context(World& w) { return {.ordinal = 0xb6, .handles = Out().u32(w.oiap()->handle)}; }
+Command load_auth_context(World& w) {
+  auto saved = w.tpm.run(save_auth_context(w));
+  World::must(saved, "SaveAuthContext");
+  return {.ordinal = 0xb7, .params = saved.params, .out_handle_bytes = 4};
+}
+Command establish_transport(World& w) {
+  client::TransportSession t{.auth = kDataAuth, .attributes = 7, .algorithm = client::kAlgAes128, .scheme = 4};
+  return client::establish_transport(t, kSrk, w.srk().pub(), w.by_srk(true));
+}
+std::shared_ptr<client::TransportSession> transport(World& w) {
+  auto t = std::make_shared<client::TransportSession>(client::TransportSession{
+      .session = w.keep({}), .auth = kDataAuth, .attributes = 3, .algorithm = client::kAlgMgf1});
+  World::must(client::open_transport(w.tpm, *t, kSrk, w.srk().pub(), kSrkAuth), "EstablishTransport");
+  return t;
+}
+Command execute_transport(World& w) {
+  Command inner = get_pub_key(w);
+  return client::execute_transport(w.tpm, transport(w), inner,
+                                   {.clear_in = 4, .key_hash = client::store_pubkey_hash(w.keys().sign.pub())});
+}
+Command release_transport_signed(World& w) {
+  uint32_t key = w.load(w.keys().sign);
+  Proof by_key = w.by_key(true);
+  auto t = transport(w);
+  return {.ordinal = 0xe8,
+          .handles = Out().u32(key),
+          .params = Out().raw(client::secret("replay")),
+          .proofs = {by_key, {.session = t->session, .secret = t->auth}}};
+}
 Command flush_specific(World& w) {
   return {.ordinal = 0xba, .handles = Out().u32(w.load(w.keys().sign)), .params = Out().u32(1)};
 }
@@ -404,14 +521,29 @@ const std::vector<Entry>& catalogue() {
       {"ChangeAuthOwner", 17, 0x10, kAll, kT1, Stage::Owned, change_auth_owner},
       {"OIAP", 18, 0x0a, kAlways, kT0, Stage::Owned, oiap},
       {"OSAP", 18, 0x0b, kOwnerOnly, kT0, Stage::Owned, osap},
+      {"DSAP", 18, 0x11, kOwnerOnly, kT0, Stage::Owned, dsap},
+      {"SetOwnerPointer", 18, 0x75, kAll, kT0, Stage::Owned, set_owner_pointer},
+      {"Delegate_Manage", 19, 0xd2, kNoOwner, kT0 | kT1, Stage::Owned, delegate_manage},
+      {"Delegate_CreateKeyDelegation", 19, 0xd4, kAll, kT1, Stage::Owned, create_key_delegation},
+      {"Delegate_CreateOwnerDelegation", 19, 0xd5, kAll, kT1, Stage::Owned, create_owner_delegation},
+      {"Delegate_LoadOwnerDelegation", 19, 0xd8, kNoOwner, kT0 | kT1, Stage::Owned, load_owner_delegation},
+      {"Delegate_ReadTable", 19, 0xdb, kNoOwner, kT0, Stage::Owned, delegate_read_table},
+      {"Delegate_UpdateVerification", 19, 0xd1, kAll, kT1, Stage::Owned, update_verification},
+      {"Delegate_VerifyDelegation", 19, 0xd6, kAll, kT0, Stage::Owned, verify_delegation},
       {"NV_DefineSpace", 20, 0xcc, kNoOwner, kT0 | kT1, Stage::Owned, nv_define_space},
       {"NV_WriteValue", 20, 0xcd, kAlways, kT0 | kT1, Stage::Owned, nv_write_value},
       {"NV_WriteValueAuth", 20, 0xce, kAll, kT1, Stage::Owned, nv_write_value_auth},
       {"NV_ReadValue", 20, 0xcf, kAlways, kT0 | kT1, Stage::Owned, nv_read_value},
       {"NV_ReadValueAuth", 20, 0xd0, kAll, kT1, Stage::Owned, nv_read_value_auth},
+      {"KeyControlOwner", 21, 0x23, kAll, kT1, Stage::Owned, key_control_owner},
+      {"SaveContext", 21, 0xb8, kAll, kT0, Stage::Owned, save_context},
+      {"LoadContext", 21, 0xb9, kAll, kT0, Stage::Owned, load_context},
       {"FlushSpecific", 22, 0xba, kAlways, kT0, Stage::Owned, flush_specific},
       {"GetTicks", 23, 0xf1, kNoOwner, kT0, Stage::Owned, get_ticks},
       {"TickStampBlob", 23, 0xf2, kAll, kT0 | kT1, Stage::Owned, tick_stamp_blob},
+      {"EstablishTransport", 24, 0xe6, kAll, kT0 | kT1, Stage::Owned, establish_transport},
+      {"ExecuteTransport", 24, 0xe7, kAll, kT1, Stage::Owned, execute_transport},
+      {"ReleaseTransportSigned", 24, 0xe8, kAll, kT1 | kT2, Stage::Owned, release_transport_signed},
       {"CreateCounter", 25, 0xdc, kAll, kT1, Stage::Owned, create_counter},
       {"IncrementCounter", 25, 0xdd, kAll, kT1, Stage::Owned, increment_counter},
       {"ReadCounter", 25, 0xde, kNoOwner, kT0, Stage::Owned, read_counter},
@@ -419,6 +551,10 @@ const std::vector<Entry>& catalogue() {
       {"ReleaseCounterOwner", 25, 0xe0, kAll, kT1, Stage::Owned, release_counter_owner},
       {"LoadKey", 27, 0x20, kAll, kT0 | kT1, Stage::Owned, load_key},
       {"EvictKey", 27, 0x22, kAll, kT0, Stage::Owned, evict_key},
+      {"SaveKeyContext", 27, 0xb4, kNoOwner, kT0, Stage::Owned, save_key_context},
+      {"LoadKeyContext", 27, 0xb5, kNoOwner, kT0, Stage::Owned, load_key_context},
+      {"SaveAuthContext", 27, 0xb6, kNoOwner, kT0, Stage::Owned, save_auth_context},
+      {"LoadAuthContext", 27, 0xb7, kNoOwner, kT0, Stage::Owned, load_auth_context},
       {"Terminate_Handle", 27, 0x96, kAlways, kT0, Stage::Owned, terminate_handle},
       {"Reset", 27, 0x5a, kAlways, kT0, Stage::Owned, reset},
       {"DirWriteAuth", 27, 0x19, kNoOwner, kT1, Stage::Owned, dir_write_auth},

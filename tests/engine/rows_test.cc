@@ -140,7 +140,7 @@ constexpr Traits kTraits[] = {
     {0xde, "TPM_ReadCounter", kNo, kNo, Audit::Selectable, kWrap, kNoKey, 0, 0},
     {0xdf, "TPM_ReleaseCounter", kNo, kNo, Audit::Selectable, kWrap, kNoKey, 0, 0},
     {0xe0, "TPM_ReleaseCounterOwner", 3, kNo, Audit::Selectable, kWrap, kNoKey, 0, 0},
-    {0xe6, "TPM_EstablishTransport", kNo, 21, Audit::Selectable, !kWrap, kOneKey, 4, 0},
+    {0xe6, "TPM_EstablishTransport", kNo, 21, Audit::Selectable, !kWrap, kOneKey, 4, 4},
     {0xe7, "TPM_ExecuteTransport", kNo, kNo, Audit::Selectable, !kWrap, kNoKey, 0, 0},
     {0xe8, "TPM_ReleaseTransportSigned", kNo, 20, Audit::Selectable, !kWrap, kOneKey, 4, 0},
     {0xf1, "TPM_GetTicks", kNo, kNo, Audit::Selectable, kWrap, kNoKey, 0, 0},

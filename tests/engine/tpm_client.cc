@@ -305,7 +305,7 @@ Bytes pcr_info_long(const Bytes& creation, const Bytes& release, const Digest& a
 
 Prepared Tpm::prepare(const Command& command) const {
   Prepared prepared{.command = command};
-  Digest digest = sha1(Out().u32(command.ordinal).raw(command.params));
+  Digest digest = sha1(Out().u32(command.ordinal).raw(command.digested.value_or(command.params)));
   Out trailers;
   for (const Proof& proof : command.proofs) {
     Digest odd = proof.nonce_odd.value_or(fresh_nonce());
@@ -347,6 +347,9 @@ Reply Tpm::finish(const Prepared& prepared, const Bytes& response) const {
     Digest even = in.digest();
     uint8_t keeps = in.u8();
     Digest claimed = in.digest();
+    if (command.digested_out) {
+      digest = sha1(Out().u32(reply.code).u32(command.ordinal).raw(command.digested_out(reply.params, even)));
+    }
     Out proven;
     proven.raw(digest).raw(even).raw(prepared.nonces_odd[i]).u8(keeps);
     if (claimed != hmac_sha1(hmac_key(proof), proven)) reply.defect = "response HMAC " + std::to_string(i + 1);
@@ -355,7 +358,7 @@ Reply Tpm::finish(const Prepared& prepared, const Bytes& response) const {
     proof.session->alive = keeps != 0;
   }
   if (!in.done() && reply.defect.empty()) reply.defect = "bytes left over";
-  return reply;
+  return command.carried && reply.ok() ? command.carried(reply) : reply;
 }
 
 Reply Tpm::run(const Command& command) {

@@ -184,6 +184,11 @@ struct Command {
   Bytes params{};
   std::vector<Proof> proofs{};
   size_t out_handle_bytes = 0;  // of the response, outside its digest
+  // A command that carries another is authorised over other bytes than its parameters, and its outcome is that of what
+  // it carries. `even` is the nonce that came with the response.
+  std::optional<Bytes> digested{};
+  std::function<Bytes(const Bytes& params, const Digest& even)> digested_out{};
+  std::function<struct Reply(const struct Reply&)> carried{};
 };
 
 // A command made ready: `frame` may still be tampered with before it is sent.

@@ -89,6 +89,8 @@ class World {
   Session* osap(uint16_t type, uint32_t value, const Digest& secret);
   Session* osap_srk() { return osap(client::kEtSrk, client::kSrk, kSrkAuth); }
   Session* osap_key(uint32_t handle) { return osap(client::kEtKeyHandle, handle, kKeyAuth); }
+  // Keeps a session that was opened by other means; it goes with the points of this world.
+  Session* keep(const Session& session) { return &sessions_.emplace_back(session); }
   uint32_t load(const Key& key);
   Proof by_owner(bool keep = false) { return {.session = oiap(), .secret = kOwnerAuth, .keep = keep}; }
   Proof by_srk(bool keep = false) { return {.session = oiap(), .secret = kSrkAuth, .keep = keep}; }
