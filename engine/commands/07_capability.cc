@@ -62,6 +62,7 @@ enum class Property : uint32_t {
   MaxDaaSessions = 0x119,
   DaaSessions = 0x11a,
   ContextDistance = 0x11b,
+  DaaInterrupt = 0x11c,
   Sessions = 0x11d,
   MaxSessions = 0x11e,
   CmkRestriction = 0x11f,
@@ -76,9 +77,9 @@ enum class Property : uint32_t {
 constexpr std::array<uint32_t, 4> kTisTimeouts = {750'000, 2'000'000, 750'000, 750'000};
 constexpr std::array<uint32_t, 3> kDurations = {2'000'000, 20'000'000, 120'000'000};
 
-// TPM_STARTUP_EFFECTS (Part 2, 4.8): Startup(ST_STATE) starts authorization and transport sessions, hashes and saved
-// session contexts anew, but not keys.
-constexpr uint32_t kStartupEffects = 0x0f;
+// TPM_STARTUP_EFFECTS (Part 2, 4.8): Startup(ST_STATE) starts authorization and transport sessions, hashes, saved
+// session contexts and DAA sessions anew, but not keys.
+constexpr uint32_t kStartupEffects = 0x10f;
 
 struct TaggedPermanentFlags {
   StructureTag tag = StructureTag::PermanentFlags;
@@ -187,6 +188,14 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
       return number(kStartupEffects);
     case Property::InputBuffer:
       return number(tpm.settings.buffer_bytes);
+    case Property::DaaSessions:
+      return number(tpm.daa->free_slots());
+    case Property::MaxDaaSessions:
+      return number(DaaSessions::kSlots);
+    case Property::DaaInterrupt:
+      return wire::encode(true);  // other commands may come between the stages
+    case Property::CmkRestriction:
+      return number(tpm.transfer->restrict_delegate);
     case Property::Dirs:
       return number(1);
     case Property::MinCounter:
@@ -201,11 +210,6 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
     }
     case Property::MaxNvAvailable:
       return number(tpm.nv->available());
-    // What this TPM has none of.
-    case Property::DaaSessions:
-    case Property::MaxDaaSessions:
-    case Property::CmkRestriction:
-      return number(0);
     default:
       return Rc::BadMode;
   }
@@ -235,6 +239,11 @@ Result<Bytes> handles_answer(const Tpm& tpm, ResourceType type) {
     case ResourceType::Counter:
       for (const Counter& counter : tpm.counters->counters.items) handles.push_back(counter.id);
       return handle_list(handles);
+    case ResourceType::DaaTpm:
+      for (const DaaSession& session : tpm.daa->all()) {
+        if (session.handle != 0) handles.push_back(session.handle);
+      }
+      return handle_list(handles);
     case ResourceType::Trans:
       for (const Transport& transport : tpm.transports->all()) {
         if (transport.handle != 0) handles.push_back(transport.handle);
@@ -245,8 +254,6 @@ Result<Bytes> handles_answer(const Tpm& tpm, ResourceType type) {
         if (saved.count != 0) handles.push_back(saved.count);
       }
       return handle_list(handles);
-    case ResourceType::DaaTpm:
-      return handle_list({});
     default:
       return Rc::BadParameter;
   }

@@ -37,8 +37,10 @@ struct FlushSpecific {
         TRY(require(tpm.transports->find(handle) != nullptr, Rc::BadParameter));  // 7
         end_transport(tpm, handle);                                               // 8
         return Out{};
-      case ResourceType::DaaTpm:  // 5
-        return Rc::BadParameter;  // 7: none of them is ever allocated
+      case ResourceType::DaaTpm:                                      // 5
+        TRY(require(tpm.daa->find(handle).ok(), Rc::BadParameter));  // 7
+        tpm.daa.edit().end(handle);                                  // 8
+        return Out{};
       default:
         return Rc::InvalidResource;  // 6
     }

@@ -42,11 +42,20 @@ Result<> Call::authorize_slots(void* in) {
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     const AuthSlot& wanted = row.auth[slot];
     if (!has_auth(slot)) continue;
-    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(wanted.handle_in(in))));
+    if (wanted.kind == AuthSlot::Kind::Key) {
+      const KeyHandle& key = wanted.handle_in(in);
+      if (delegated(slot)) TRY(tpm.check_delegated_use(key->blob));
+      TRY(authorize(slot, Entity::of(key)));
+    }
     if (wanted.kind == AuthSlot::Kind::Owner) TRY(authorize(slot, Entity::owner(tpm)));
     if (wanted.kind == AuthSlot::Kind::Transport && !wanted.by_action) TRY(authorize_transport(slot, in_digest_));
   }
   return {};
+}
+
+bool Call::delegated(size_t slot) const {
+  const Session* session = tpm.sessions->find(auths_[slot].handle_);
+  return session != nullptr && session->protocol == ProtocolId::Dsap;
 }
 
 Result<> Call::authorize(size_t slot, const Entity& entity) {

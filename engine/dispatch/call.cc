@@ -170,6 +170,7 @@ void Call::end_sessions() {
       tpm.sessions.edit().end(handle);
     }
   }
+  if (tpm.daa->find(daa_session_).ok()) tpm.daa.edit().end(daa_session_);
 }
 
 }  // namespace tpm

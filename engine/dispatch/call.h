@@ -106,6 +106,9 @@ class Call {
   // Whose secret a session proved wrong; nobody's when it was something else that failed.
   std::optional<EntityType> wrong_proof() const { return wrong_proof_; }
 
+  // Part 3, 26: a DAA session does not outlive a stage that failed.
+  void end_daa_session_on_failure(uint32_t handle) { daa_session_ = handle; }
+
  private:
   struct Trailer {
     Nonce nonce_even{};
@@ -120,6 +123,7 @@ class Call {
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
+  bool delegated(size_t slot) const;
   Result<> check_auth_data_usage(const Key& key, Use use) const;
   bool locked_out(EntityType type) const;
   Rc auth_failure(size_t slot) const;
@@ -137,6 +141,7 @@ class Call {
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
   std::optional<EntityType> wrong_proof_;
+  uint32_t daa_session_ = 0;
 };
 
 }  // namespace tpm

@@ -152,6 +152,12 @@ constexpr CommandRow may_name_key(CommandRow r) {
   return r;
 }
 
+// For commands that are a choice of who builds the TPM; without it they answer TPM_BAD_ORDINAL.
+constexpr CommandRow offered_if(bool offered, CommandRow r) {
+  r.offered = offered;
+  return r;
+}
+
 struct Nothing {};
 
 }  // namespace tpm

@@ -2,6 +2,8 @@
 #include "engine/state/tpm.h"
 
 #include "engine/crypto/hash.h"
+#include "engine/spec/features.h"
+#include "engine/spec/migration_structures.h"
 #include "engine/state/snapshot.h"
 
 namespace tpm {
@@ -69,6 +71,31 @@ Result<const Key*> Tpm::find_key(uint32_t handle, Use use, uint8_t locality) con
   return key;
 }
 
+Result<> Tpm::check_delegated_use(const KeyBlob& key) const {
+  if (!key.has_flag(kMigrateAuthority)) return {};
+  uint32_t bit = 0;
+  switch (key.usage) {
+    case KeyUsage::Signing:
+      bit = kCmkDelegateSigning;
+      break;
+    case KeyUsage::Storage:
+      bit = kCmkDelegateStorage;
+      break;
+    case KeyUsage::Bind:
+      bit = kCmkDelegateBind;
+      break;
+    case KeyUsage::Legacy:
+      bit = kCmkDelegateLegacy;
+      break;
+    case KeyUsage::Migrate:
+      bit = kCmkDelegateMigrate;
+      break;
+    default:
+      break;
+  }
+  return require((transfer->restrict_delegate & bit) != 0, Rc::InvalidKeyUsage);
+}
+
 CurrentTicks Tpm::ticks() const {
   const StAny& any = *stany;
   return {.ticks = any.ticks_us + (platform.now_us() - any.ticks_since_us), .nonce = any.tick_nonce};
@@ -91,6 +118,14 @@ void Tpm::init() {
   contexts.reset({});
   nv_locks.reset({});
   active_counter.reset({});
+  daa.reset({});
+}
+
+void Tpm::make_daa_secrets() {
+  DaaSecrets& secrets = daa_secrets.edit();
+  random(secrets.tpm_seed.fill());
+  random(secrets.proof.fill());
+  random(secrets.blob_key.fill());
 }
 
 void Tpm::clear_owner(bool makers_nv_too) {
@@ -100,10 +135,12 @@ void Tpm::clear_owner(bool makers_nv_too) {
   sessions.edit().end_all();
   transports.edit().end_all();
   contexts.edit() = {};
+  daa.edit() = {};
 
   Ownership& own = ownership.edit();
   own = Ownership{};
   random(own.tpm_proof.fill());
+  if (transfer->restrict_delegate != 0) transfer.edit().restrict_delegate = 0;
 
   nv.edit().clear_owner(makers_nv_too);
   counters.edit().counters.items.clear();
@@ -118,7 +155,7 @@ void Tpm::clear_owner(bool makers_nv_too) {
   f.disable = true;
   f.deactivated = true;
   f.maintenance_done = false;
-  f.allow_maintenance = false;
+  f.allow_maintenance = kMaintenance;
   f.disable_full_da_logic_info = false;
   f.read_srk_pub = false;
   f.ownership = true;

@@ -8,6 +8,7 @@
 #include "engine/state/audit_log.h"
 #include "engine/state/contexts.h"
 #include "engine/state/counters.h"
+#include "engine/state/daa.h"
 #include "engine/state/delegation.h"
 #include "engine/state/lockout.h"
 #include "engine/state/nv.h"
@@ -37,6 +38,8 @@ struct Tpm {
   Versioned<Lockout> lockout;
   Versioned<Delegation> delegation;
   Versioned<OwnerKeys> owner_keys;
+  Versioned<KeyTransfer> transfer;
+  Versioned<DaaSecrets> daa_secrets;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -45,6 +48,7 @@ struct Tpm {
   Versioned<Sessions> sessions;
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
+  Versioned<DaaSessions> daa;
   Versioned<AuditDigest> audit_digest;
   Versioned<Transports> transports;
   Versioned<Contexts> contexts;
@@ -69,6 +73,9 @@ struct Tpm {
   // The key of a handle with every check of Part 1, 25.1.
   Result<const Key*> find_key(uint32_t handle, Use use, uint8_t locality) const;
 
+  // Part 2, 5.17: whether delegated sessions may use a key that is certified migratable. InvalidKeyUsage.
+  Result<> check_delegated_use(const KeyBlob& key) const;
+
   CurrentTicks ticks() const;
   void random(std::span<uint8_t> out) const { platform.entropy(out); }
   Nonce nonce() const {
@@ -79,6 +86,8 @@ struct Tpm {
 
   // TPM_Init: volatile state is gone.
   void init();
+  // With every endorsement key (Part 3, 14.1, actions 6-8).
+  void make_daa_secrets();
   // What owner clear does (Part 3, 6.2): everything an owner brought goes, the endorsement key stays.
   void clear_owner(bool makers_nv_too = false);
 };
@@ -96,6 +105,8 @@ void each_permanent(T& tpm, F f) {
   f(uint16_t{9}, uint16_t{1}, tpm.lockout);
   f(uint16_t{7}, uint16_t{1}, tpm.delegation);
   f(uint16_t{13}, uint16_t{1}, tpm.owner_keys);
+  f(uint16_t{10}, uint16_t{1}, tpm.transfer);
+  f(uint16_t{11}, uint16_t{1}, tpm.daa_secrets);
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
@@ -105,6 +116,7 @@ void each_volatile(T& tpm, F f) {
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);
   f(uint16_t{0x105}, uint16_t{1}, tpm.keys);
   f(uint16_t{0x106}, uint16_t{1}, tpm.sha1);
+  f(uint16_t{0x108}, uint16_t{1}, tpm.daa);
   f(uint16_t{0x10b}, uint16_t{1}, tpm.audit_digest);
   f(uint16_t{0x107}, uint16_t{1}, tpm.transports);
   f(uint16_t{0x10a}, uint16_t{1}, tpm.contexts);
