@@ -210,8 +210,6 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
     }
     case Property::MaxNvAvailable:
       return number(tpm.nv->available());
-    // What this TPM has none of.
-      return number(0);
     default:
       return Rc::BadMode;
   }
@@ -256,7 +254,6 @@ Result<Bytes> handles_answer(const Tpm& tpm, ResourceType type) {
         if (saved.count != 0) handles.push_back(saved.count);
       }
       return handle_list(handles);
-      return handle_list({});
     default:
       return Rc::BadParameter;
   }

@@ -51,11 +51,6 @@ Result<> check_operating(const NvArea& area, uint32_t owners, const Tpm& tpm) {
   return require(!tpm.deactivated(), Rc::Deactivated);
 }
 
-Result<> authorize_owner(Call& call) {
-  TRY(require(call.tpm.owned(), Rc::AuthFail));
-  return call.authorize(0, Entity::owner(call.tpm));
-}
-
 // ---- 20.1 TPM_NV_DefineSpace ----
 struct NvDefineSpace {
   struct In {
@@ -103,8 +98,8 @@ struct NvDefineSpace {
  private:
   // 4: the session and the area's secret in it.
   static Result<Secret> owners_secret(Call& call, const In& in) {
-    TRY(authorize_owner(call));                  // 4.a-b
-    return call.auth(0).open_even(in.enc_auth);  // 4.c
+    TRY(call.authorize(0, Entity::owner(call.tpm)));  // 4.a-b
+    return call.auth(0).open_even(in.enc_auth);       // 4.c
   }
 
   // 5: without a session the secret is in the clear.
@@ -203,7 +198,7 @@ struct NvWriteValue {
     bool without_owner = !call.has_auth(0) && !tpm.owned();
     if (call.has_auth(0)) {                                         // 4
       TRY(require(area.pub.has(kNvOwnerWrite), Rc::AuthConflict));  // 4.a
-      TRY(authorize_owner(call));                                   // 4.b
+      TRY(call.authorize(0, Entity::owner(call.tpm)));              // 4.b
     } else {
       TRY(require(!locked || !area.pub.has(kNvOwnerWrite), Rc::AuthConflict));             // 5.a
       TRY(require(!without_owner || tpm.nv->may_write_without_owner(), Rc::MaxNvWrites));  // 5.b
@@ -223,10 +218,10 @@ struct NvWriteValue {
  private:
   // The owner's session is checked when it is there, but the lock needs none.
   static Result<Out> lock_globally(Call& call, const In& in) {
-    if (call.has_auth(0)) TRY(authorize_owner(call));  // 4.b
-    TRY(require(in.data.empty(), Rc::BadIndex));       // 6.a
-    call.tpm.stclear.edit().global_lock = true;        // 6.b
-    return Out{};                                      // 6.c
+    if (call.has_auth(0)) TRY(call.authorize(0, Entity::owner(call.tpm)));  // 4.b
+    TRY(require(in.data.empty(), Rc::BadIndex));                            // 6.a
+    call.tpm.stclear.edit().global_lock = true;                             // 6.b
+    return Out{};                                                           // 6.c
   }
 };
 
@@ -267,7 +262,7 @@ struct NvReadValue {
     TRY(check_operating(area, kNvOwnerRead, tpm));                 // 3
     if (call.has_auth(0)) {                                        // 4
       TRY(require(area.pub.has(kNvOwnerRead), Rc::AuthConflict));  // 4.a
-      TRY(authorize_owner(call));                                  // 4.b
+      TRY(call.authorize(0, Entity::owner(call.tpm)));             // 4.b
     } else {
       TRY(require(!area.pub.has(kNvAuthRead), Rc::AuthConflict));              // 5.a
       TRY(require(!locked || !area.pub.has(kNvOwnerRead), Rc::AuthConflict));  // 5.b

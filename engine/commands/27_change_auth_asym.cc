@@ -143,7 +143,7 @@ constexpr std::array kRows = {
     delegable(KeyPermission::ChangeAuthAsymStart,
               row<ChangeAuthAsymStart>(ordinal::ChangeAuthAsymStart, "TPM_ChangeAuthAsymStart", Needs::Operational,
                                        optional(key<&ChangeAuthAsymStart::In::identity>()))),
-    in_clear(4, delegable(KeyPermission::ChangeAuthAsymFinish,
+    clear_in(4, delegable(KeyPermission::ChangeAuthAsymFinish,
                           row<ChangeAuthAsymFinish>(ordinal::ChangeAuthAsymFinish, "TPM_ChangeAuthAsymFinish",
                                                     Needs::Operational, optional(deferred())))),
 };

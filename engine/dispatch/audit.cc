@@ -30,7 +30,8 @@ std::vector<uint32_t> audited_ordinals(const Tpm& tpm, uint32_t first) {
   std::vector<uint32_t> ordinals;
   for (Chapter chapter : all_chapters()) {
     for (const CommandRow& row : chapter) {
-      if (row.ordinal >= first && audited_now(tpm, row)) ordinals.push_back(row.ordinal);
+      bool offered = find_command(row.ordinal) != nullptr;
+      if (offered && row.ordinal >= first && audited_now(tpm, row)) ordinals.push_back(row.ordinal);
     }
   }
   std::ranges::sort(ordinals);

@@ -60,19 +60,20 @@ Result<> Call::authorize(size_t slot, const Entity& entity) {
   const AuthSlot& wanted = row.auth[slot];
   TRY(require(fits(wanted.protocol, session->protocol), wanted.wrong_protocol));
   TRY(require(entity.type != EntityType::Owner || tpm.owned(), Rc::AuthFail));
-  TRY(require(!barred(entity.type), Rc::DefendLockRunning));
 
   auth.protocol_ = session->protocol;
   auth.scheme_ = session->scheme;
   auth.nonce_even_ = session->nonce_even;
   TRY(session->protocol == ProtocolId::Oiap ? key_from_entity(auth, entity) : key_from_session(slot, *session, entity));
+  EntityType guessed = auth.delegation_ ? EntityType::DelegationRow : entity.type;
+  TRY(require(!locked_out(guessed), Rc::DefendLockRunning));
   Result<> proven = check_hmac(slot, in_digest_);
-  if (!proven.ok()) wrong_proof_ = entity.type;
+  if (!proven.ok()) wrong_proof_ = guessed;
   return proven;
 }
 
 // Part 3, 9: no proof is looked at while a time-out runs.
-bool Call::barred(EntityType type) const {
+bool Call::locked_out(EntityType type) const {
   return row.needs.no_lockout && tpm.lockout->running() && tpm.lockout->seconds_left(type, tpm.ticks()) > 0;
 }
 

@@ -111,6 +111,21 @@ Result<> Call::finish(size_t param_bytes, const Digest* out_digest) {
   return tpm.commit();
 }
 
+Result<> Call::audit_before_action() {
+  if (!audited_before()) return {};
+  TRY(audit_input(tpm, envelope_hides() ? crypto::sha1_of(row.ordinal) : in_digest_));
+  return tpm.commit();
+}
+
+// What an encrypting transport hides is not told by the audit digest either (Part 3, 8.1 and 24.2).
+Result<> Call::audit(const Digest& out_digest) {
+  std::pair<Digest, Digest> digests = audited_digests_.value_or(std::pair(in_digest_, out_digest));
+  if (envelope_hides()) digests = {crypto::sha1_of(row.ordinal), crypto::sha1_of(Rc::Success, row.ordinal)};
+  TRY(audit_input(tpm, digests.first));
+  audit_output(tpm, digests.second);
+  return {};
+}
+
 const Nonce& Call::next_nonce_even(size_t slot) {
   std::optional<Nonce>& next = auths_[slot].next_even_;
   if (!next) next = tpm.nonce();
@@ -132,19 +147,6 @@ bool Call::move_on(size_t slot, const Nonce& nonce_even) {
   session->nonce_even = nonce_even;
   if (!auth.continue_) tpm.sessions.edit().end(auth.handle_);
   return auth.continue_;
-}
-
-Result<> Call::audit_before_action() {
-  if (!audited_before()) return {};
-  TRY(audit_input(tpm, in_digest_));
-  return tpm.commit();
-}
-
-Result<> Call::audit(const Digest& out_digest) {
-  auto [in, out] = audited_digests_.value_or(std::pair(in_digest_, out_digest));
-  TRY(audit_input(tpm, in));
-  audit_output(tpm, out);
-  return {};
 }
 
 void Call::write_head(wire::Writer& w) const {

@@ -121,13 +121,14 @@ class Call {
 
   // TPM_SaveState is audited before its action, so that what it saves has the audit (Part 3, 8.1, corner case 3.a).
   bool audited_before() const { return audited_ && row.ordinal == ordinal::SaveState; }
+  bool envelope_hides() const { return envelope != nullptr && envelope->encrypts; }
   Result<> audit(const Digest& out_digest);
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
   Result<> check_auth_data_usage(const Key& key, Use use) const;
+  bool locked_out(EntityType type) const;
   Rc auth_failure(size_t slot) const;
-  bool barred(EntityType type) const;
   Result<> check_hmac(size_t slot, const Digest& in_digest);
   bool move_on(size_t slot, const Nonce& nonce_even);
   Result<> key_from_entity(Auth& auth, const Entity& entity);

@@ -47,10 +47,12 @@ Result<> check_before(Tpm& tpm, const CommandRow& row, uint8_t locality, const E
     CurrentTicks now = tpm.ticks();
     if (tpm.lockout->something_is_over(now)) tpm.lockout.edit().end_what_is_over(now);
   }
+  if (envelope == nullptr && !is_of_a_transport(row.ordinal)) end_exclusive_but(tpm, 0);
   return tpm.commit();
 }
 
-// A guess counts before its outcome is told, and counts even when it cannot be made durable.
+// A guess counts before its outcome is told, and counts even when it cannot be made durable. One inside a transport
+// session does not wait for the command around it.
 Result<> count_wrong_proof(Tpm& tpm, EntityType type, const CommandRow& row) {
   Lockout counted = *tpm.lockout;
   CurrentTicks now = tpm.ticks();

@@ -136,7 +136,7 @@ constexpr CommandRow not_in_transport(CommandRow r) {
   r.wrappable = false;
   return r;
 }
-// More stays in clear in an encrypting transport than stands outside the digest.
+// As many bytes stay in clear in an encrypting transport, and not those that stand outside the digest.
 constexpr CommandRow clear_in(size_t n_bytes, CommandRow r) {
   r.clear_in = n_bytes;
   return r;
@@ -149,12 +149,6 @@ constexpr CommandRow names_key(CommandRow r) {
 // Its first handle is a key's when the type field of the request says so.
 constexpr CommandRow may_name_key(CommandRow r) {
   r.key_handles = KeyHandles::ByType;
-  return r;
-}
-
-// Fewer bytes than those outside the digest stay in clear in an encrypting transport.
-constexpr CommandRow in_clear(size_t n_bytes, CommandRow r) {
-  r.clear_in = n_bytes;
   return r;
 }
 // For commands that are a choice of who builds the TPM; without it they answer TPM_BAD_ORDINAL.

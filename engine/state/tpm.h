@@ -33,13 +33,13 @@ struct Tpm {
   Versioned<Endorsement> endorsement;
   Versioned<SavedState> saved;
   Versioned<Nv> nv;
-  Versioned<Delegation> delegation;
-  Versioned<OwnerKeys> owner_keys;
   Versioned<Counters> counters;
+  Versioned<Delegation> delegation;
   Versioned<AuditStatus> audit;
   Versioned<Lockout> lockout;
   Versioned<KeyTransfer> transfer;
   Versioned<DaaSecrets> daa_secrets;
+  Versioned<OwnerKeys> owner_keys;
 
   // Volatile sections.
   Versioned<StClear> stclear;
@@ -49,9 +49,9 @@ struct Tpm {
   Versioned<KeySlots> keys;
   Versioned<Sha1Thread> sha1;
   Versioned<Transports> transports;
-  Versioned<Contexts> contexts;
   Versioned<DaaSessions> daa;
   Versioned<Sha1Thread> launch_hash;  // of a dynamic launch
+  Versioned<Contexts> contexts;
   Versioned<AuditDigest> audit_digest;
   Versioned<NvLocks> nv_locks;
   Versioned<ActiveCounter> active_counter;
