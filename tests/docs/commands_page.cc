@@ -131,7 +131,7 @@ gates: the states in which alone the command runs; a TPM in failure mode runs no
 sessions: whose secret each proves; `found` is one that only the action can find, `?` may be missing.
 delegation: the bit of Part 2, 20.2. audit: whether the command is audited until the owner says otherwise.
 transport: whether it may be wrapped. keeps: the parts of the permanent state that it changes, beside the audit counter.
-tests: the command's own suite and its number of tests, and the laws of `laws_test.cc`, which run over every command.
+tests: the command's own suite, and the laws of `laws_test.cc`, which run over every command.
 
 ## Implemented: {}
 
@@ -168,13 +168,13 @@ tests: the command's own suite and its number of tests, and the laws of `laws_te
   std::string tests(const tpm::CommandRow& row, const world::Entry* entry) {
     std::vector<std::string> words;
     auto suite = suites_.find(suite_key(row.name));
-    if (suite != suites_.end()) words.push_back(fmt::format("{} {}", suite->second.name, suite->second.n_tests));
+    if (suite != suites_.end()) words.push_back(suite->second);
     if (entry != nullptr) words.emplace_back("laws");
     return join(words);
   }
 
   std::vector<Ordinal> ordinals_;
-  std::map<std::string, Suite> suites_;
+  std::map<std::string, std::string> suites_;
   std::map<uint16_t, std::string> sections_;
 };
 
@@ -215,18 +215,16 @@ std::string suite_key(std::string_view command) {
   return key;
 }
 
-std::map<std::string, Suite> read_suites(const std::string& folder) {
+std::map<std::string, std::string> read_suites(const std::string& folder) {
   static const std::regex kTest(R"(^TEST(_F|_P)?\((\w+),.*)");
-  std::map<std::string, Suite> suites;
+  std::map<std::string, std::string> suites;
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
     if (!file.path().string().ends_with("_test.cc")) continue;
     std::ifstream in(file.path());
     std::smatch match;
     for (std::string line; std::getline(in, line);) {
       if (!std::regex_match(line, match, kTest)) continue;
-      Suite& suite = suites[suite_key(match[2].str())];
-      suite.name = match[2];
-      suite.n_tests++;
+      suites[suite_key(match[2].str())] = match[2];
     }
   }
   return suites;

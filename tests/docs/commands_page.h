@@ -23,12 +23,8 @@ std::vector<Ordinal> read_ordinals(const std::string& path);
 // The permanent sections of a state, by id (Documentation/state-format.md).
 std::map<uint16_t, client::Bytes> sections_of(const client::Bytes& state);
 
-// How many tests a command's own suite has, by the command's name in small letters and without its prefix.
-struct Suite {
-  std::string name;
-  unsigned n_tests = 0;
-};
-std::map<std::string, Suite> read_suites(const std::string& folder);
+// The suites of a folder's tests, by the command's name in small letters and without its prefix.
+std::map<std::string, std::string> read_suites(const std::string& folder);
 std::string suite_key(std::string_view command);
 
 // The whole page; `root` is the folder of the sources. Empty, with the reason on standard error, when it cannot be.
