@@ -249,14 +249,18 @@ struct CmkConvertMigration {
 
 constexpr std::array kRows = {
     row<CmkSetRestrictions>(ordinal::CMK_SetRestrictions, "TPM_CMK_SetRestrictions", Needs::Operational, owner()),
-    row<CmkApproveMa>(ordinal::CMK_ApproveMA, "TPM_CMK_ApproveMA", Needs::Operational, owner()),
-    row<CmkCreateKey>(ordinal::CMK_CreateKey, "TPM_CMK_CreateKey", Needs::Operational,
-                      key<&CmkCreateKey::In::parent>(Protocol::Osap)),
-    row<CmkCreateTicket>(ordinal::CMK_CreateTicket, "TPM_CMK_CreateTicket", Needs::Operational, owner()),
-    row<CmkCreateBlob>(ordinal::CMK_CreateBlob, "TPM_CMK_CreateBlob", Needs::Operational,
-                       key<&CmkCreateBlob::In::parent>()),
-    row<CmkConvertMigration>(ordinal::CMK_ConvertMigration, "TPM_CMK_ConvertMigration", Needs::Operational,
-                             key<&CmkConvertMigration::In::parent>()),
+    delegable(OwnerPermission::CmkApproveMa,
+              row<CmkApproveMa>(ordinal::CMK_ApproveMA, "TPM_CMK_ApproveMA", Needs::Operational, owner())),
+    delegable(KeyPermission::CmkCreateKey,
+              row<CmkCreateKey>(ordinal::CMK_CreateKey, "TPM_CMK_CreateKey", Needs::Operational,
+                                key<&CmkCreateKey::In::parent>(Protocol::Osap))),
+    delegable(OwnerPermission::CmkCreateTicket,
+              row<CmkCreateTicket>(ordinal::CMK_CreateTicket, "TPM_CMK_CreateTicket", Needs::Operational, owner())),
+    delegable(KeyPermission::CmkCreateBlob, row<CmkCreateBlob>(ordinal::CMK_CreateBlob, "TPM_CMK_CreateBlob",
+                                                               Needs::Operational, key<&CmkCreateBlob::In::parent>())),
+    delegable(KeyPermission::CmkConvertMigration,
+              row<CmkConvertMigration>(ordinal::CMK_ConvertMigration, "TPM_CMK_ConvertMigration", Needs::Operational,
+                                       key<&CmkConvertMigration::In::parent>())),
 };
 
 }  // namespace

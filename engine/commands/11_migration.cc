@@ -101,14 +101,19 @@ struct MigrateKey {
 };
 
 constexpr std::array kRows = {
-    row<CreateMigrationBlob>(ordinal::CreateMigrationBlob, "TPM_CreateMigrationBlob", Needs::Operational,
-                             optional(key<&CreateMigrationBlob::In::parent>()), deferred(Protocol::Oiap)),
-    row<ConvertMigrationBlob>(ordinal::ConvertMigrationBlob, "TPM_ConvertMigrationBlob", Needs::Operational,
-                              optional(key<&ConvertMigrationBlob::In::parent>())),
-    row<AuthorizeMigrationKey>(ordinal::AuthorizeMigrationKey, "TPM_AuthorizeMigrationKey", Needs::Operational,
-                               owner()),
-    row<MigrateKey>(ordinal::MigrateKey, "TPM_MigrateKey", Needs::Operational,
-                    optional(key<&MigrateKey::In::authority>())),
+    delegable(
+        KeyPermission::CreateMigrationBlob,
+        audited(row<CreateMigrationBlob>(ordinal::CreateMigrationBlob, "TPM_CreateMigrationBlob", Needs::Operational,
+                                         optional(key<&CreateMigrationBlob::In::parent>()), deferred(Protocol::Oiap)))),
+    delegable(
+        KeyPermission::ConvertMigrationBlob,
+        audited(row<ConvertMigrationBlob>(ordinal::ConvertMigrationBlob, "TPM_ConvertMigrationBlob", Needs::Operational,
+                                          optional(key<&ConvertMigrationBlob::In::parent>())))),
+    delegable(OwnerPermission::AuthorizeMigrationKey,
+              audited(row<AuthorizeMigrationKey>(ordinal::AuthorizeMigrationKey, "TPM_AuthorizeMigrationKey",
+                                                 Needs::Operational, owner()))),
+    delegable(KeyPermission::MigrateKey, row<MigrateKey>(ordinal::MigrateKey, "TPM_MigrateKey", Needs::Operational,
+                                                         optional(key<&MigrateKey::In::authority>()))),
 };
 
 }  // namespace

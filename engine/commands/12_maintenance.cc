@@ -151,15 +151,22 @@ struct ReadManuMaintPub {
 };
 
 constexpr std::array kRows = {
-    offered_if(kMaintenance,
-               row<CreateMaintenanceArchive>(ordinal::CreateMaintenanceArchive, "TPM_CreateMaintenanceArchive",
-                                             Needs::Operational, owner())),
-    offered_if(kMaintenance, row<LoadMaintenanceArchive>(ordinal::LoadMaintenanceArchive, "TPM_LoadMaintenanceArchive",
-                                                         Needs::Operational, owner())),
-    offered_if(kMaintenance, row<KillMaintenanceFeature>(ordinal::KillMaintenanceFeature, "TPM_KillMaintenanceFeature",
-                                                         Needs::Operational, owner())),
-    offered_if(kMaintenance, row<LoadManuMaintPub>(ordinal::LoadManuMaintPub, "TPM_LoadManuMaintPub", Needs::Unowned)),
-    offered_if(kMaintenance, row<ReadManuMaintPub>(ordinal::ReadManuMaintPub, "TPM_ReadManuMaintPub", Needs::Unowned)),
+    delegable(OwnerPermission::CreateMaintenanceArchive,
+              audited(offered_if(kMaintenance, row<CreateMaintenanceArchive>(ordinal::CreateMaintenanceArchive,
+                                                                             "TPM_CreateMaintenanceArchive",
+                                                                             Needs::Operational, owner())))),
+    delegable(OwnerPermission::LoadMaintenanceArchive,
+              audited(offered_if(kMaintenance, row<LoadMaintenanceArchive>(ordinal::LoadMaintenanceArchive,
+                                                                           "TPM_LoadMaintenanceArchive",
+                                                                           Needs::Operational, owner())))),
+    delegable(OwnerPermission::KillMaintenanceFeature,
+              audited(offered_if(kMaintenance, row<KillMaintenanceFeature>(ordinal::KillMaintenanceFeature,
+                                                                           "TPM_KillMaintenanceFeature",
+                                                                           Needs::Operational, owner())))),
+    audited(offered_if(kMaintenance,
+                       row<LoadManuMaintPub>(ordinal::LoadManuMaintPub, "TPM_LoadManuMaintPub", Needs::Unowned))),
+    audited(offered_if(kMaintenance,
+                       row<ReadManuMaintPub>(ordinal::ReadManuMaintPub, "TPM_ReadManuMaintPub", Needs::Unowned))),
 };
 
 }  // namespace

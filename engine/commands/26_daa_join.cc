@@ -263,7 +263,7 @@ struct DaaJoin {
 };
 
 constexpr std::array kRows = {
-    row<DaaJoin>(ordinal::DAA_Join, "TPM_DAA_Join", Needs::Operational, owner()),
+    delegable(OwnerPermission::DaaJoin, row<DaaJoin>(ordinal::DAA_Join, "TPM_DAA_Join", Needs::Operational, owner())),
 };
 
 }  // namespace

@@ -129,7 +129,7 @@ struct DaaSign {
 };
 
 constexpr std::array kRows = {
-    row<DaaSign>(ordinal::DAA_Sign, "TPM_DAA_Sign", Needs::Operational, owner()),
+    delegable(OwnerPermission::DaaSign, row<DaaSign>(ordinal::DAA_Sign, "TPM_DAA_Sign", Needs::Operational, owner())),
 };
 
 }  // namespace

@@ -140,10 +140,12 @@ struct ChangeAuthAsymFinish {
 };
 
 constexpr std::array kRows = {
-    row<ChangeAuthAsymStart>(ordinal::ChangeAuthAsymStart, "TPM_ChangeAuthAsymStart", Needs::Operational,
-                             optional(key<&ChangeAuthAsymStart::In::identity>())),
-    row<ChangeAuthAsymFinish>(ordinal::ChangeAuthAsymFinish, "TPM_ChangeAuthAsymFinish", Needs::Operational,
-                              optional(deferred())),
+    delegable(KeyPermission::ChangeAuthAsymStart,
+              row<ChangeAuthAsymStart>(ordinal::ChangeAuthAsymStart, "TPM_ChangeAuthAsymStart", Needs::Operational,
+                                       optional(key<&ChangeAuthAsymStart::In::identity>()))),
+    delegable(KeyPermission::ChangeAuthAsymFinish,
+              row<ChangeAuthAsymFinish>(ordinal::ChangeAuthAsymFinish, "TPM_ChangeAuthAsymFinish", Needs::Operational,
+                                        optional(deferred()))),
 };
 
 }  // namespace
