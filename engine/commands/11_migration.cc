@@ -101,16 +101,16 @@ struct MigrateKey {
 };
 
 constexpr std::array kRows = {
-    audited(delegable(
+    delegable(
         KeyPermission::CreateMigrationBlob,
-        row<CreateMigrationBlob>(ordinal::CreateMigrationBlob, "TPM_CreateMigrationBlob", Needs::Operational,
-                                 optional(key<&CreateMigrationBlob::In::parent>()), deferred(Protocol::Oiap)))),
-    audited(
-        delegable(KeyPermission::ConvertMigrationBlob,
-                  row<ConvertMigrationBlob>(ordinal::ConvertMigrationBlob, "TPM_ConvertMigrationBlob",
-                                            Needs::Operational, optional(key<&ConvertMigrationBlob::In::parent>())))),
-    audited(delegable(OwnerPermission::AuthorizeMigrationKey,
-                      row<AuthorizeMigrationKey>(ordinal::AuthorizeMigrationKey, "TPM_AuthorizeMigrationKey",
+        audited(row<CreateMigrationBlob>(ordinal::CreateMigrationBlob, "TPM_CreateMigrationBlob", Needs::Operational,
+                                         optional(key<&CreateMigrationBlob::In::parent>()), deferred(Protocol::Oiap)))),
+    delegable(
+        KeyPermission::ConvertMigrationBlob,
+        audited(row<ConvertMigrationBlob>(ordinal::ConvertMigrationBlob, "TPM_ConvertMigrationBlob", Needs::Operational,
+                                          optional(key<&ConvertMigrationBlob::In::parent>())))),
+    delegable(OwnerPermission::AuthorizeMigrationKey,
+              audited(row<AuthorizeMigrationKey>(ordinal::AuthorizeMigrationKey, "TPM_AuthorizeMigrationKey",
                                                  Needs::Operational, owner()))),
     delegable(KeyPermission::MigrateKey, row<MigrateKey>(ordinal::MigrateKey, "TPM_MigrateKey", Needs::Operational,
                                                          optional(key<&MigrateKey::In::authority>()))),

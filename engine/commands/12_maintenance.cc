@@ -151,22 +151,22 @@ struct ReadManuMaintPub {
 };
 
 constexpr std::array kRows = {
-    offered_if(kMaintenance, audited(delegable(OwnerPermission::CreateMaintenanceArchive,
-                                               row<CreateMaintenanceArchive>(ordinal::CreateMaintenanceArchive,
+    delegable(OwnerPermission::CreateMaintenanceArchive,
+              audited(offered_if(kMaintenance, row<CreateMaintenanceArchive>(ordinal::CreateMaintenanceArchive,
                                                                              "TPM_CreateMaintenanceArchive",
                                                                              Needs::Operational, owner())))),
-    offered_if(kMaintenance, audited(delegable(OwnerPermission::LoadMaintenanceArchive,
-                                               row<LoadMaintenanceArchive>(ordinal::LoadMaintenanceArchive,
+    delegable(OwnerPermission::LoadMaintenanceArchive,
+              audited(offered_if(kMaintenance, row<LoadMaintenanceArchive>(ordinal::LoadMaintenanceArchive,
                                                                            "TPM_LoadMaintenanceArchive",
                                                                            Needs::Operational, owner())))),
-    offered_if(kMaintenance, audited(delegable(OwnerPermission::KillMaintenanceFeature,
-                                               row<KillMaintenanceFeature>(ordinal::KillMaintenanceFeature,
+    delegable(OwnerPermission::KillMaintenanceFeature,
+              audited(offered_if(kMaintenance, row<KillMaintenanceFeature>(ordinal::KillMaintenanceFeature,
                                                                            "TPM_KillMaintenanceFeature",
                                                                            Needs::Operational, owner())))),
-    offered_if(kMaintenance,
-               audited(row<LoadManuMaintPub>(ordinal::LoadManuMaintPub, "TPM_LoadManuMaintPub", Needs::Unowned))),
-    offered_if(kMaintenance,
-               audited(row<ReadManuMaintPub>(ordinal::ReadManuMaintPub, "TPM_ReadManuMaintPub", Needs::Unowned))),
+    audited(offered_if(kMaintenance,
+                       row<LoadManuMaintPub>(ordinal::LoadManuMaintPub, "TPM_LoadManuMaintPub", Needs::Unowned))),
+    audited(offered_if(kMaintenance,
+                       row<ReadManuMaintPub>(ordinal::ReadManuMaintPub, "TPM_ReadManuMaintPub", Needs::Unowned))),
 };
 
 }  // namespace

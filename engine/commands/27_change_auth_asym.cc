@@ -143,9 +143,9 @@ constexpr std::array kRows = {
     delegable(KeyPermission::ChangeAuthAsymStart,
               row<ChangeAuthAsymStart>(ordinal::ChangeAuthAsymStart, "TPM_ChangeAuthAsymStart", Needs::Operational,
                                        optional(key<&ChangeAuthAsymStart::In::identity>()))),
-    clear_in(4, delegable(KeyPermission::ChangeAuthAsymFinish,
-                          row<ChangeAuthAsymFinish>(ordinal::ChangeAuthAsymFinish, "TPM_ChangeAuthAsymFinish",
-                                                    Needs::Operational, optional(deferred())))),
+    delegable(KeyPermission::ChangeAuthAsymFinish,
+              row<ChangeAuthAsymFinish>(ordinal::ChangeAuthAsymFinish, "TPM_ChangeAuthAsymFinish", Needs::Operational,
+                                        optional(deferred()))),
 };
 
 }  // namespace

@@ -35,7 +35,7 @@ constexpr Traits kTraits[] = {
     {0xc, "TPM_ChangeAuth", kNo, 6, Audit::Selectable, kWrap, kOneKey, 4, 0},
     {0xd, "TPM_TakeOwnership", kNo, kNo, Audit::ByDefault, kWrap, kNoKey, 0, 0},
     {0xe, "TPM_ChangeAuthAsymStart", kNo, 26, Audit::Selectable, kWrap, kOneKey, 4, 0},
-    {0xf, "TPM_ChangeAuthAsymFinish", kNo, 25, Audit::Selectable, kWrap, kOneKey, 4, 0},
+    {0xf, "TPM_ChangeAuthAsymFinish", kNo, 25, Audit::Selectable, kWrap, kOneKey, 8, 0},
     {0x10, "TPM_ChangeAuthOwner", kNo, kNo, Audit::ByDefault, kWrap, kNoKey, 0, 0},
     {0x11, "TPM_DSAP", kNo, kNo, Audit::Selectable, kWrap, kByType, 30, 44},
     {0x12, "TPM_CMK_CreateTicket", 26, kNo, Audit::Selectable, kWrap, kNoKey, 0, 0},
@@ -177,7 +177,7 @@ TEST_P(Row, HasTheTraitsOfPart2) {
   EXPECT_EQ(row.clear_out, want->clear_out);
 }
 
-TEST_P(Row, IsWhatItsOrdinalFindsWhenThisBuildOffersIt) {
+TEST_P(Row, IsWhatItsOrdinalFindsWhenItIsOffered) {
   EXPECT_EQ(find_command(GetParam()->ordinal), GetParam()->offered ? GetParam() : nullptr);
 }
 
