@@ -2,6 +2,7 @@
 // Engine: one TPM 1.2. Bytes in, bytes out.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,6 +35,13 @@ struct Settings {
   uint32_t buffer_bytes = 4088;
 };
 
+// The specification a TPM follows, and who made it.
+struct Make {
+  uint16_t level;
+  uint8_t errata;
+  std::array<uint8_t, 4> vendor;
+};
+
 class Engine {
  public:
   // The platform must outlive the engine.
@@ -46,7 +54,8 @@ class Engine {
 
   // TPM_Init: volatile state is lost, the next command must be TPM_Startup.
   void power_on();
-  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test failed.
+  // TPM_Startup(ST_CLEAR) or (ST_DEACTIVATED) by the platform itself, as firmware would send it. False: self-test
+  // failed.
   bool startup(bool deactivated = false);
   // Goes on with a volatile state that save_volatile() made, or that was put together from journal() sections.
   base::Result<void, StateError> resume(base::View volatile_state);
@@ -64,6 +73,11 @@ class Engine {
   base::Bytes save_volatile() const;
   // A volatile state as save_volatile() makes it, from the newest body of each section that journal() was given.
   static base::Bytes volatile_from(std::span<const JournalSection> sections);
+
+  // The permanent flag tpmEstablished, which the platform shows as a bit of its own.
+  bool established() const;
+  // What TPM_CAP_VERSION_VAL says of every TPM of this engine.
+  static Make make();
 
   // Whether the last command changed permanent state, for statistics.
   uint64_t commits() const;
