@@ -3,6 +3,7 @@
 
 #include "engine/commands/version.h"
 #include "engine/dispatch/dispatcher.h"
+#include "engine/state/dynamic_launch.h"
 #include "engine/state/make_key.h"
 #include "engine/state/snapshot.h"
 #include "engine/state/tpm.h"
@@ -23,6 +24,8 @@ void journal_everything(Tpm& tpm) {
   each_volatile(tpm, [](uint16_t, uint16_t, auto& section) { section.edit(); });
   static_cast<void>(tpm.commit());  // nothing permanent is in it: it cannot fail
 }
+
+uint32_t code_of(const Result<>& result) { return static_cast<uint32_t>(result.ok() ? Rc::Success : result.error()); }
 
 }  // namespace
 
@@ -53,6 +56,7 @@ base::Result<std::unique_ptr<Engine>, StateError> Engine::load(Platform& platfor
 }
 
 void Engine::power_on() {
+  launch_.reset();
   tpm_->init();
   journal_everything(*tpm_);
 }
@@ -83,7 +87,22 @@ void Engine::fail() {
 }
 
 size_t Engine::execute(uint8_t locality, base::ForeignBytes command, base::ForeignBytes response) {
+  launch_.reset();
   return dispatch(*tpm_, locality, command, response);
+}
+
+uint32_t Engine::hash_start() { return code_of(launch_failure(*tpm_, start_launch(*tpm_, launch_))); }
+
+uint32_t Engine::hash_data(base::View data) {
+  if (launch_ == nullptr) return code_of(launch_failure(*tpm_, Rc::ShaThread));
+  launch_->update(data);
+  return code_of({});
+}
+
+uint32_t Engine::hash_end() {
+  if (launch_ == nullptr) return code_of(launch_failure(*tpm_, Rc::ShaThread));
+  Digest measured = std::exchange(launch_, nullptr)->complete({});
+  return code_of(launch_failure(*tpm_, end_launch(*tpm_, measured)));
 }
 
 base::Bytes Engine::save_permanent() const { return tpm::save_permanent(*tpm_); }

@@ -14,6 +14,7 @@
 
 namespace tpm {
 
+struct Sha1Thread;
 struct Tpm;
 
 // Why a state could not be taken up.
@@ -67,6 +68,13 @@ class Engine {
   // have room for settings.buffer_bytes. Always answers, whatever the command holds.
   size_t execute(uint8_t locality, base::ForeignBytes command, base::ForeignBytes response);
 
+  // A dynamic launch, as the processor drives it at locality 4 (PC Client TIS 1.2, 11.3.2): PCRs 17-22 are zero, PCR 17
+  // is extended with the digest of the data, tpmEstablished is set. Each returns a return code; whatever fails leaves the
+  // TPM in failure mode. Another command before hash_end() gives it up.
+  uint32_t hash_start();
+  uint32_t hash_data(base::View data);
+  uint32_t hash_end();
+
   // The permanent state as commit() would be given it now.
   base::Bytes save_permanent() const;
   // The volatile state: PCRs, sessions, loaded keys, everything that a loss of power would lose.
@@ -85,6 +93,7 @@ class Engine {
  private:
   explicit Engine(std::unique_ptr<Tpm> tpm);
   std::unique_ptr<Tpm> tpm_;
+  std::unique_ptr<Sha1Thread> launch_;  // between hash_start() and hash_end()
 };
 
 }  // namespace tpm

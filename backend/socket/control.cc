@@ -118,11 +118,11 @@ base::Bytes Control::execute(const ControlRequest& request, vault::Fd& passed) {
     case Order::SetLocality:
       return only(set_locality(body));
     case Order::HashStart:
-      return only(Answer::BadOrdinal);
+      return only(device_.hash_start());
     case Order::HashData:
-      return only(Answer::BadOrdinal);
+      return only(device_.hash_data(body.subspan(sizeof(uint32_t))));
     case Order::HashEnd:
-      return only(Answer::BadOrdinal);
+      return only(device_.hash_end());
     case Order::Cancel:  // while a command is executed, ControlRequests::take_cancel() finds it
       return only(device_.on() ? Answer::Success : Answer::BadOrdinal);
     case Order::StoreVolatile:

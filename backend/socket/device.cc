@@ -71,6 +71,7 @@ Answer Device::init(bool once) {
     return Answer::Fail;
   }
   if (once && !forget_volatile()) return Answer::IoError;
+  base::log(Level::Info, state.value() ? "power is on, with the volatile state that was kept" : "power is on");
   on_ = true;
   return Answer::Success;
 }
@@ -115,6 +116,10 @@ Answer Device::set_locality(uint8_t locality) {
   locality_ = locality;
   return Answer::Success;
 }
+
+Answer Device::hash_start() { return on_ ? Answer{engine_->hash_start()} : Answer::BadOrdinal; }
+Answer Device::hash_data(base::View data) { return on_ ? Answer{engine_->hash_data(data)} : Answer::BadOrdinal; }
+Answer Device::hash_end() { return on_ ? Answer{engine_->hash_end()} : Answer::BadOrdinal; }
 
 Answer Device::reset_established(uint8_t locality) {
   constexpr uint32_t kResetEstablishmentBit = 0x4000000b;

@@ -46,6 +46,10 @@ class Device {
   // Of the commands that follow; 0 to 4.
   Answer set_locality(uint8_t locality);
 
+  Answer hash_start();
+  Answer hash_data(base::View data);
+  Answer hash_end();
+
   bool established() const { return engine_->established(); }
   Answer reset_established(uint8_t locality);
 

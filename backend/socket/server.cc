@@ -41,7 +41,11 @@ Server::Server(Device& device, Host& host, const Ending& ending, std::optional<L
       stream_listener_(std::move(stream)),
       control_listener_(std::move(control)),
       control_(device, [this](vault::Fd fd) { return seat(std::move(fd)); }) {
-  host.cancel_when([this] { return client_ && client_->cancel_asked(); });
+  host.cancel_when([this] {
+    // Who wants to cancel may come only now.
+    if (!client_ && control_listener_) accept_client();
+    return client_ && client_->cancel_asked();
+  });
 }
 
 void Server::run() {
