@@ -3,6 +3,7 @@
 
 #include "engine/commands/version.h"
 #include "engine/dispatch/dispatcher.h"
+#include "engine/spec/features.h"
 #include "engine/state/dynamic_launch.h"
 #include "engine/state/make_key.h"
 #include "engine/state/snapshot.h"
@@ -37,11 +38,13 @@ std::unique_ptr<Engine> Engine::manufacture(Platform& platform, const Settings& 
   PermanentFlags& flags = tpm->flags.edit();
   flags.disable = !factory.enabled;
   flags.deactivated = !factory.activated;
+  flags.allow_maintenance = kMaintenance;
   tpm->random(tpm->ownership.edit().tpm_proof.fill());
   if (factory.endorsement_key) {
     auto key = make_endorsement_key(*tpm, factory.key_bits);
     if (!key.ok()) return nullptr;
     tpm->endorsement.edit().key = std::move(key).take();
+    tpm->make_daa_secrets();
     flags.nv_locked = true;
   }
   if (!tpm->commit().ok()) return nullptr;

@@ -105,6 +105,7 @@ base::Bytes Device::execute(base::View command) {
 }
 
 base::Bytes Device::execute_at(uint8_t locality, base::View command) {
+  host_.next_command();
   base::Bytes response(kBufferBytes);
   size_t n = engine_->execute(locality, base::ForeignBytes::read_only(command), base::ForeignBytes(response));
   response.resize(n);

@@ -21,7 +21,12 @@ class Host : public tpm::Platform {
   bool commit(base::View permanent) override { return file_ == nullptr || file_->write(Part::Permanent, permanent); }
   // The end of this process is the end of the TPM's power: nothing volatile outlives it.
   void journal(std::span<const tpm::JournalSection>) override {}
-  bool cancelled() override { return ending_.asked() || (cancel_asked_ && cancel_asked_()); }
+  // Once true, it stays so until the next command: a computation asks more than once.
+  bool cancelled() override {
+    cancelled_ = cancelled_ || ending_.asked() || (cancel_asked_ && cancel_asked_());
+    return cancelled_;
+  }
+  void next_command() { cancelled_ = false; }
   // Another reason to give up what is being computed.
   void cancel_when(std::function<bool()> asked) { cancel_asked_ = std::move(asked); }
 
@@ -29,6 +34,7 @@ class Host : public tpm::Platform {
   const Ending& ending_;
   const StateFile* file_;
   std::function<bool()> cancel_asked_;
+  bool cancelled_ = false;
 };
 
 }  // namespace socketd

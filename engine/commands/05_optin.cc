@@ -77,7 +77,7 @@ struct SetTempDeactivated {
     Tpm& tpm = call.tpm;
     if (call.has_auth(0)) {                                                // 1
       TRY(require(tpm.flags->operator_set, Rc::NoOperator));               // 1.a
-      TRY(call.authorize(0, Entity::bare(tpm.ownership->operator_auth)));  // 1.b
+      TRY(call.authorize(0, Entity::bare(tpm.ownership->operator_auth, EntityType::Operator)));  // 1.b
     } else {
       TRY(require(tpm.physical_presence(), Rc::BadPresence));  // 2
     }

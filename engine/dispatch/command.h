@@ -95,6 +95,7 @@ struct CommandRow {
   std::array<AuthSlot, 2> auth{};
   size_t n_auth = 0;
   bool before_selftest = false;                              // may run before the TPM has tested itself in full
+  bool offered = true;                                       // false: in the table, but not in this build
   OwnerPermission owner_permission = OwnerPermission::None;  // None: the owner cannot delegate it
   KeyPermission key_permission = KeyPermission::None;        // None: a key's user cannot delegate it
   Audit audit = Audit::Selectable;
@@ -114,7 +115,7 @@ struct CommandRow {
 // A chapter's rows, in the order of its clauses.
 using Chapter = std::span<const CommandRow>;
 
-// The row of an ordinal; null when there is no such command.
+// The row of an ordinal; null when there is no such command, or this build does not offer it.
 const CommandRow* find_command(uint32_t ordinal);
 std::span<const Chapter> all_chapters();
 

@@ -69,6 +69,8 @@ Result<size_t> execute(Call& call, wire::Reader& reader) {
   TRY(call.find_keys(&in));
   TRY(call.authorize_slots(&in));
 
+  TRY(call.audit_before_action());
+
   typename C::Out out = TRY(C::run(call, in));
   TRY(call.all_verified());
 
@@ -138,6 +140,12 @@ constexpr CommandRow names_key(CommandRow r) {
 // Its first handle is a key's when the type field of the request says so.
 constexpr CommandRow may_name_key(CommandRow r) {
   r.key_handles = KeyHandles::ByType;
+  return r;
+}
+
+// For commands that are a choice of who builds the TPM; without it they answer TPM_BAD_ORDINAL.
+constexpr CommandRow offered_if(bool offered, CommandRow r) {
+  r.offered = offered;
   return r;
 }
 
