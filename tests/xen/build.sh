@@ -28,8 +28,8 @@ step() {
 
 step host_tools "$here/packages"
 step unpack "$here/packages"
-step kernels "$cache/.unpack"
-step machine_initrd "$cache/.kernels" "$here/machine/init"
+step machine_initrd "$cache/.unpack" "$here/machine/init"
 [ "${1-}" != machine ] || exit 0
+step kernels "$cache/.unpack"
 step guest_initrd "$cache/.kernels" "$here"/guest/*
 step dom0_initrd "$cache/.kernels"
