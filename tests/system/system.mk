@@ -8,7 +8,7 @@ $(B)/system/scenarios: $(SYSTEM_OBJECTS) $(B)/lib/libxen.a $(B)/lib/libbase.a $(
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main -lxenstore -lxenctrl -lxengnttab -lxenevtchn -lcrypto -lpthread
 
 # The frontend that the scenarios put words in the mouth of.
-$(B)/system/puppet: $(B)/obj/tests/system/puppet/main.o $(B)/lib/libfrontend.a $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
+$(B)/system/puppet: $(B)/obj/tests/system/puppet/main.o $(B)/obj/tests/system/puppet/connect.o $(B)/lib/libfrontend.a $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lxenstore -lxengnttab -lxenevtchn -lfmt -lpthread

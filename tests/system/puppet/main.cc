@@ -5,14 +5,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <sstream>
-#include <thread>
 
-#include "frontend/ring.h"
-#include "lib/xen/store.h"
+#include "tests/system/puppet/connect.h"
 
 namespace {
 
@@ -22,30 +19,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAnswerTime{10'000}, kSilence{300};
 constexpr size_t kHeaderBytes = 8, kStateAt = 4;
 constexpr uint8_t kIdle = 0, kFinish = 2;
-
-xen::Result<> wait_for_state(const xen::Store& store, const xen::Path& device, unsigned wanted) {
-  constexpr int kAttempts = 1500;
-  for (int i = 0; i < kAttempts; i++) {
-    auto state = store.read(device / "state");
-    if (state.ok() && state.value() == std::to_string(wanted)) return {};
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  return xen::SysError{ETIMEDOUT, "wait for the backend"};
-}
-
-xen::Result<std::unique_ptr<Ring>> connect(const xen::Store& store) {
-  constexpr unsigned kInitialised = 3, kConnected = 4;
-  auto front = xen::Path::parse("device/vtpm/0");
-  auto back = xen::Path::parse(TRY(store.read(*front / "backend")));
-  auto ring = TRY(Ring::make(xen::DomId{0}));
-  TRY(store.write(*front / "ring-ref", std::to_string(static_cast<uint32_t>(ring->ref()))));
-  TRY(store.write(*front / "event-channel", std::to_string(static_cast<uint32_t>(ring->port()))));
-  TRY(store.write(*front / "feature-protocol-v2", "1"));
-  TRY(store.write(*front / "state", std::to_string(kInitialised)));
-  TRY(wait_for_state(store, *back, kConnected));
-  TRY(store.write(*front / "state", std::to_string(kConnected)));
-  return ring;
-}
 
 base::Bytes from_hex(const std::string& text) {
   base::Bytes bytes;
@@ -95,9 +68,7 @@ int die(const xen::SysError& error) {
 }  // namespace
 
 int main() {
-  auto store = xen::Store::open();
-  if (!store.ok()) return die(store.error());
-  auto ring = connect(store.value());
+  auto ring = system_test::connect_ring();
   if (!ring.ok()) return die(ring.error());
   std::cout << "connected" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
