@@ -69,8 +69,8 @@ class Engine {
   size_t execute(uint8_t locality, base::ForeignBytes command, base::ForeignBytes response);
 
   // A dynamic launch, as the processor drives it at locality 4 (PC Client TIS 1.2, 11.3.2): PCRs 17-22 are zero, PCR 17
-  // is extended with the digest of the data, tpmEstablished is set. Each returns a return code; whatever fails leaves the
-  // TPM in failure mode. Another command before hash_end() gives it up.
+  // is extended with the digest of the data, tpmEstablished is set. Each returns a return code; whatever fails leaves
+  // the TPM in failure mode. Another command before hash_end() gives it up.
   uint32_t hash_start();
   uint32_t hash_data(base::View data);
   uint32_t hash_end();
