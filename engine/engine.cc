@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/engine.h"
 
+#include "engine/commands/version.h"
 #include "engine/dispatch/dispatcher.h"
+#include "engine/dispatch/launch.h"
 #include "engine/spec/features.h"
-#include "engine/state/launch.h"
 #include "engine/state/make_key.h"
 #include "engine/state/snapshot.h"
 #include "engine/state/tpm.h"
@@ -106,6 +107,13 @@ base::Bytes Engine::save_volatile() const {
 }
 
 base::Bytes Engine::volatile_from(std::span<const JournalSection> sections) { return tpm::volatile_from(sections); }
+
+bool Engine::established() const { return tpm_->flags->tpm_established; }
+
+Make Engine::make() {
+  CapVersionInfo info = version_info();
+  return {.level = info.spec_level, .errata = info.errata_rev, .vendor = info.vendor};
+}
 
 uint64_t Engine::commits() const { return tpm_->commits; }
 

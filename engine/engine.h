@@ -2,6 +2,7 @@
 // Engine: one TPM 1.2. Bytes in, bytes out.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,13 @@ struct Settings {
   bool physical_presence_command = true;
   // Largest command and response in bytes; TPM_CAP_PROP_INPUT_BUFFER reports it.
   uint32_t buffer_bytes = 4088;
+};
+
+// The specification a TPM follows, and who made it.
+struct Make {
+  uint16_t level;
+  uint8_t errata;
+  std::array<uint8_t, 4> vendor;
 };
 
 class Engine {
@@ -73,6 +81,11 @@ class Engine {
   base::Bytes save_volatile() const;
   // A volatile state as save_volatile() makes it, from the newest body of each section that journal() was given.
   static base::Bytes volatile_from(std::span<const JournalSection> sections);
+
+  // The permanent flag tpmEstablished, which the platform shows as a bit of its own.
+  bool established() const;
+  // What TPM_CAP_VERSION_VAL says of every TPM of this engine.
+  static Make make();
 
   // Whether the last command changed permanent state, for statistics.
   uint64_t commits() const;

@@ -10,7 +10,7 @@ BEGIN {
   allow["backend/worker"] = "lib/base lib/wire lib/xen engine/engine.h engine/platform.h backend/ring backend/vault backend/manager/messages.h"
   allow["backend/manager"] = "lib/base lib/wire lib/xen backend/vault backend/control"
   allow["backend/control"] = "lib/base lib/wire lib/xen backend/manager backend/vault"
-  allow["backend/socket"] = "lib/base engine/engine.h engine/platform.h backend/vault/durable.h"
+  allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h"
   allow["frontend"] = "lib/base lib/xen"
 }
 function folder(path,   best, f) {

@@ -21,6 +21,7 @@ class Commands {
 
   void add(base::View bytes) { base::append(bytes_, bytes); }
   Next next(base::Bytes& command);
+  void forget() { bytes_.clear(); }
 
  private:
   base::Bytes bytes_;

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cerrno>
+#include <chrono>
 
 #include "lib/base/log.h"
 
@@ -13,72 +13,72 @@ namespace socketd {
 
 namespace {
 
-bool try_again() { return errno == EAGAIN || errno == EINTR; }
+// How long, and for how much, a client that is sent away is listened to: closing with bytes unread would reset the
+// connection and could take the answer away from it.
+constexpr uint64_t kPatienceMs = 1000;
+constexpr size_t kMostDrained = 1 << 20;
+
+uint64_t now_ms() {
+  auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
 
 }  // namespace
 
-void Connection::serve() {
-  base::Bytes command;
-  for (;;) {
-    switch (commands_.next(command)) {
-      case Commands::Next::Incomplete:
-        if (!receive()) return;
-        break;
-      case Commands::Next::Whole:
-        if (!execute(command)) return;
-        break;
-      case Commands::Next::BadSize:
-        refuse();
-        return;
-    }
+short Connection::events() const {
+  if (peer_.unsent()) return POLLOUT;
+  return more_ ? 0 : POLLIN;
+}
+
+int Connection::timeout_ms() const {
+  if (leaving_ms_) {
+    uint64_t now = now_ms();
+    return now >= *leaving_ms_ ? 0 : static_cast<int>(*leaving_ms_ - now);
   }
+  return more_ && !peer_.unsent() ? 0 : -1;
+}
+
+bool Connection::serve() {
+  if (!peer_.flush()) return false;
+  if (leaving_ms_) return drain();
+  if (peer_.unsent()) return true;
+  if (!more_ && !receive()) return false;
+  return execute_next();
 }
 
 bool Connection::receive() {
-  std::array<uint8_t, kBufferBytes> bytes;
-  for (;;) {
-    if (ending_.before(fd_.get(), POLLIN)) return false;
-    ssize_t n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
-    if (n < 0 && try_again()) continue;
-    if (n <= 0) return false;
-    commands_.add(base::View(bytes).first(static_cast<size_t>(n)));
-    base::wipe(bytes.data(), static_cast<size_t>(n));
-    return true;
-  }
-}
-
-bool Connection::execute(base::View command) {
-  base::Bytes response(kBufferBytes);
-  size_t n = engine_.execute(0, base::ForeignBytes::read_only(command), base::ForeignBytes(response));
-  return send(base::View(response).first(n));
-}
-
-bool Connection::send(base::View bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n < 0 && !try_again()) return false;
-    if (n < 0 && ending_.before(fd_.get(), POLLOUT)) return false;
-    if (n > 0) bytes = bytes.subspan(static_cast<size_t>(n));
-  }
+  base::Bytes bytes;
+  if (peer_.receive(bytes) == Peer::Received::End) return false;
+  commands_.add(bytes);
   return true;
 }
 
-void Connection::refuse() {
-  base::log(base::Level::Notice, "a client sent a size that no command has: its connection is closed");
+bool Connection::execute_next() {
+  base::Bytes command;
+  Commands::Next next = commands_.next(command);
+  more_ = next == Commands::Next::Whole;
+  if (next == Commands::Next::BadSize) return refuse();
+  return !more_ || peer_.send(device_.execute(command));
+}
+
+bool Connection::refuse() {
   constexpr std::array<uint8_t, 10> kBadParamSize = {0x00, 0xc4, 0, 0, 0, 10, 0, 0, 0, 0x19};
-  if (!send(kBadParamSize)) return;
-  // Closing with bytes unread would reset the connection and could take the answer away from the client.
-  ::shutdown(fd_.get(), SHUT_WR);
-  constexpr int kPatienceMs = 1000;
-  constexpr size_t kMostBytes = 1 << 20;
-  std::array<uint8_t, kBufferBytes> unread;
-  for (size_t read = 0; read < kMostBytes;) {
-    pollfd wait{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&wait, 1, kPatienceMs) != 1) return;
-    ssize_t n = ::recv(fd_.get(), unread.data(), unread.size(), 0);
-    if (n <= 0) return;
-    read += static_cast<size_t>(n);
-  }
+  commands_.forget();
+  if (!peer_.send(kBadParamSize)) return false;
+  if (origin_ == Origin::Passed) return true;
+  base::log(base::Level::Notice, "a client sent a size that no command has: its connection is closed");
+  leaving_ms_ = now_ms() + kPatienceMs;
+  return drain();
+}
+
+bool Connection::drain() {
+  if (now_ms() >= *leaving_ms_) return false;
+  if (peer_.unsent()) return true;
+  ::shutdown(peer_.fd(), SHUT_WR);
+  base::Bytes unread;
+  if (peer_.receive(unread) == Peer::Received::End) return false;
+  drained_ += unread.size();
+  return drained_ < kMostDrained;
 }
 
 }  // namespace socketd

@@ -1,31 +1,40 @@
 // SPDX-License-Identifier: MIT
-// Connection: one client, served until it leaves.
+// Connection: one client of the byte stream.
 #pragma once
 
 #include "backend/socket/commands.h"
-#include "backend/socket/ending.h"
-#include "engine/engine.h"
+#include "backend/socket/device.h"
+#include "backend/socket/peer.h"
 
 namespace socketd {
 
 class Connection {
  public:
-  Connection(vault::Fd fd, tpm::Engine& engine, const Ending& ending)
-      : fd_(std::move(fd)), engine_(engine), ending_(ending) {}
+  // Where nobody can tell the next command's begin: a client that came by itself is sent away; one that somebody passed
+  // has sent one command and waits, so that what has come is all of it.
+  enum class Origin { Accepted, Passed };
+  Connection(vault::Fd fd, Origin origin, Device& device) : peer_(std::move(fd)), origin_(origin), device_(device) {}
 
-  // Returns when the client has left, has sent what is no command, or the program is to end.
-  void serve();
+  int fd() const { return peer_.fd(); }
+  // What to wait for, and how long at most (-1: for ever).
+  short events() const;
+  int timeout_ms() const;
+  // After a wait: takes what has come and executes one command. False: it is over.
+  bool serve();
 
  private:
   bool receive();
-  bool execute(base::View command);
-  bool send(base::View bytes);
-  void refuse();
+  bool execute_next();
+  bool refuse();
+  bool drain();
 
-  vault::Fd fd_;
-  tpm::Engine& engine_;
-  const Ending& ending_;
+  Peer peer_;
+  Origin origin_;
+  Device& device_;
   Commands commands_;
+  bool more_ = false;  // another command may be there in full
+  std::optional<uint64_t> leaving_ms_;
+  size_t drained_ = 0;
 };
 
 }  // namespace socketd

@@ -21,11 +21,11 @@ Ending::Ending() {
   VERIFY(signals_.get() >= 0);
 }
 
-bool Ending::wait(int fd, short events, int timeout_ms) const {
-  // poll() passes over a descriptor of -1. What has come stays unread, so that every later wait ends too.
-  pollfd both[] = {{.fd = signals_.get(), .events = POLLIN, .revents = 0}, {.fd = fd, .events = events, .revents = 0}};
-  while (::poll(both, 2, timeout_ms) < 0) VERIFY(errno == EINTR);
-  return both[0].revents != 0;
+bool Ending::asked() const {
+  // What has come stays unread, so that it is seen for ever.
+  pollfd signals{.fd = signals_.get(), .events = POLLIN, .revents = 0};
+  while (::poll(&signals, 1, 0) < 0) VERIFY(errno == EINTR);
+  return signals.revents != 0;
 }
 
 }  // namespace socketd

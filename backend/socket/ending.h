@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Ending: waits that SIGTERM and SIGINT cut short.
+// Ending: whether SIGTERM or SIGINT has come.
 #pragma once
 
 #include "backend/vault/durable.h"
@@ -8,15 +8,14 @@ namespace socketd {
 
 class Ending {
  public:
-  // From now on the two signals only end the waits below.
+  // From now on the two signals only show here.
   Ending();
 
-  bool asked() const { return wait(-1, 0, 0); }
-  // Waits until poll() would report `events` of `fd`; true when the program is to end instead.
-  bool before(int fd, short events) const { return wait(fd, events, -1); }
+  bool asked() const;
+  // Readable from the moment that asked() is true.
+  int fd() const { return signals_.get(); }
 
  private:
-  bool wait(int fd, short events, int timeout_ms) const;
   vault::Fd signals_;
 };
 

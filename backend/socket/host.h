@@ -3,6 +3,8 @@
 // its state in.
 #pragma once
 
+#include <functional>
+
 #include "backend/socket/ending.h"
 #include "backend/socket/state_file.h"
 #include "engine/platform.h"
@@ -16,14 +18,23 @@ class Host : public tpm::Platform {
 
   void entropy(std::span<uint8_t> out) override;
   uint64_t now_us() override;
-  bool commit(base::View permanent) override { return file_ == nullptr || file_->write(permanent); }
+  bool commit(base::View permanent) override { return file_ == nullptr || file_->write(Part::Permanent, permanent); }
   // The end of this process is the end of the TPM's power: nothing volatile outlives it.
   void journal(std::span<const tpm::JournalSection>) override {}
-  bool cancelled() override { return ending_.asked(); }
+  // Once true, it stays so until the next command: a computation asks more than once.
+  bool cancelled() override {
+    cancelled_ = cancelled_ || ending_.asked() || (cancel_asked_ && cancel_asked_());
+    return cancelled_;
+  }
+  void next_command() { cancelled_ = false; }
+  // Another reason to give up what is being computed.
+  void cancel_when(std::function<bool()> asked) { cancel_asked_ = std::move(asked); }
 
  private:
   const Ending& ending_;
   const StateFile* file_;
+  std::function<bool()> cancel_asked_;
+  bool cancelled_ = false;
 };
 
 }  // namespace socketd

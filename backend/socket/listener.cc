@@ -48,7 +48,7 @@ Or<Listener> Listener::open(const std::string& address) {
   if (address.starts_with("unix:")) return open_unix(address.substr(5));
   size_t colon = address.rfind(':');
   if (!address.starts_with("tcp:") || colon <= 4) {
-    return "--listen takes tcp:HOST:PORT or unix:PATH, not \"" + address + "\"";
+    return "where to listen is tcp:HOST:PORT or unix:PATH, not \"" + address + "\"";
   }
   std::string host = address.substr(4, colon - 4);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);

@@ -1,34 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "backend/socket/state_file.h"
 
-#include <openssl/evp.h>
-
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include "lib/base/log.h"
-#include "lib/base/verify.h"
 
 namespace socketd {
 
 namespace {
 
-constexpr std::string_view kMagic = "vtpm-socketd 1\n";
-constexpr size_t kDigestBytes = 32;
-constexpr size_t kHeaderBytes = kMagic.size() + kDigestBytes;
-
-std::array<uint8_t, kDigestBytes> sha256(base::View bytes) {
-  std::array<uint8_t, kDigestBytes> digest{};
-  unsigned n = 0;
-  VERIFY(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &n, EVP_sha256(), nullptr) == 1);
-  return digest;
-}
-
-std::string unusable(const std::string& path, const std::string& why) {
-  return "the state " + path + " cannot be used: " + why +
-         ". It is left as it is. Restore it from a backup; or, to begin with a new TPM without the keys of this one, "
-         "move the file away or give another --state";
+std::string unusable(Part part, const std::string& path, const std::string& why) {
+  return "the state " + path + " cannot be used: " + why + ". It is left as it is. " +
+         (part == Part::Permanent ? "Restore it from a backup; or, to begin with a new TPM without the keys of this "
+                                    "one, move the file away "
+                                    "or give another --state"
+                                  : "Move it away to have the TPM begin with TPM_Startup, as after a loss of power");
 }
 
 }  // namespace
@@ -46,28 +30,25 @@ Or<StateFile> StateFile::open(const std::string& path) {
   return StateFile(path, name, std::move(directory).take(), std::move(*std::move(lock).take()));
 }
 
-Or<std::optional<base::Bytes>> StateFile::read() const {
-  auto content = directory_.read(name_);
-  if (!content.ok()) return unusable(path_, content.error().text());
+Or<std::optional<base::Bytes>> StateFile::read(Part part) const {
+  auto content = directory_.read(name_ + suffix(part));
+  if (!content.ok()) return unusable(part, path(part), content.error().text());
   if (!content.value()) return std::optional<base::Bytes>();
-  base::View bytes = *content.value();
-  if (bytes.size() < kHeaderBytes || !std::equal(kMagic.begin(), kMagic.end(), bytes.begin())) {
-    return unusable(path_, "it is not a state of vtpm-socketd, or it has been cut short");
-  }
-  base::View permanent = bytes.subspan(kHeaderBytes);
-  if (!std::ranges::equal(sha256(permanent), bytes.subspan(kMagic.size(), kDigestBytes))) {
-    return unusable(path_, "it is damaged");
-  }
-  return std::optional(base::copy_of(permanent));
+  auto state = unpack(part, *content.value());
+  if (!state.ok()) return unusable(part, path(part), state.error());
+  return std::optional(std::move(state).take());
 }
 
-bool StateFile::write(base::View permanent) const {
-  base::Bytes content(kMagic.begin(), kMagic.end());
-  base::append(content, sha256(permanent));
-  base::append(content, permanent);
-  auto written = directory_.write(name_, content);
-  if (!written.ok()) base::log(base::Level::Error, path_ + ": " + written.error().text() + "; the command fails");
+bool StateFile::write(Part part, base::View state) const {
+  auto written = directory_.write(name_ + suffix(part), pack(part, state));
+  if (!written.ok()) base::log(base::Level::Error, path(part) + ": " + written.error().text() + "; the command fails");
   return written.ok();
+}
+
+bool StateFile::remove(Part part) const {
+  auto removed = directory_.remove(name_ + suffix(part));
+  if (!removed.ok()) base::log(base::Level::Error, path(part) + ": " + removed.error().text());
+  return removed.ok();
 }
 
 }  // namespace socketd

@@ -42,7 +42,6 @@ Result<> check_before(Tpm& tpm, const CommandRow& row, uint8_t locality, const E
   }
   // Part 3, 3.3: a saved state is good only as long as nothing happens after it.
   if (tpm.saved->valid && !starting) tpm.saved.edit() = {};
-  if (envelope == nullptr && !is_of_a_transport(row.ordinal)) end_exclusive_but(tpm, 0);
   if (tpm.lockout->running()) {
     CurrentTicks now = tpm.ticks();
     if (tpm.lockout->something_is_over(now)) tpm.lockout.edit().end_what_is_over(now);

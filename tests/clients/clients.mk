@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# make check-clients: TrouSerS, tpm-tools and tpm-quote-tools against vtpm-socketd.
+# make check-clients: TrouSerS, tpm-tools, tpm-quote-tools, swtpm_ioctl and QEMU against vtpm-socketd.
 
 RAW_CLIENT_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,tests/clients/main.cc tests/engine/tpm_client.cc tests/engine/stream_transport.cc)
 $(B)/test/raw_client: $(RAW_CLIENT_OBJECTS)
@@ -7,6 +7,12 @@ $(B)/test/raw_client: $(RAW_CLIENT_OBJECTS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
-check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client | build/.setup-test
+$(B)/test/replay: $(B)/obj/tests/clients/replay.o
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
+
+check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay | build/.setup-test
 	$(call say,CLIENTS)
-	$(Q)timeout 600 tests/clients/run.sh $(B)
+	$(Q)tests/xen/build.sh machine
+	$(Q)timeout 900 tests/clients/run.sh $(B)

@@ -5,8 +5,10 @@ work=$(mktemp -d)
 chmod 711 "$work" # tcsd gives up root and must reach its store
 tpm_pid=
 tcsd_pid=
+qemu_pid=
 
 clean_up() {
+  [ -z "$qemu_pid" ] || kill "$qemu_pid" 2>/dev/null
   [ -z "$tcsd_pid" ] || stop_tcsd
   [ -z "$tpm_pid" ] || stop_tpm
   [ -n "${KEEP-}" ] || rm -rf "$work"
@@ -33,6 +35,11 @@ start_tpm() {
 # Its exit status is the daemon's.
 stop_tpm() {
   kill "$tpm_pid"
+  join_tpm
+}
+
+# Of a daemon that has been told to end already.
+join_tpm() {
   wait "$tpm_pid"
   status=$?
   tpm_pid=

@@ -105,6 +105,36 @@ int save_state(Stream& stream, char**) {
   return Tpm(stream.transport()).run(kSaveState).ok() ? 0 : 1;
 }
 
+// TPM_PCR_Reset.
+int reset(Stream& stream, char** args) {
+  constexpr uint32_t kPcrReset = 0xc8, kSelectionBytes = 3;
+  auto pcr = static_cast<unsigned>(number(args[0]));
+  Bytes selection(kSelectionBytes);
+  selection.at(pcr / 8) = static_cast<uint8_t>(1U << pcr % 8);
+  return Tpm(stream.transport()).run(kPcrReset, Out().u16(kSelectionBytes).raw(selection)).ok() ? 0 : 1;
+}
+
+// The size of the buffer, as the TPM itself tells it.
+int buffer(Stream& stream, char**) {
+  constexpr uint32_t kGetCapability = 0x65, kProperty = 5, kInputBuffer = 0x124;
+  auto reply = Tpm(stream.transport()).run(kGetCapability, Out().u32(kProperty).u32(4).u32(kInputBuffer));
+  if (!reply.ok()) return 1;
+  client::In in(reply.params);
+  in.u32();
+  printf("%u\n", in.u32());
+  return 0;
+}
+
+// TPM_CreateEndorsementKeyPair, and what it answers.
+int make_ek(Stream& stream, char**) {
+  constexpr uint32_t kCreateEndorsementKeyPair = 0x78, kRsa = 1;
+  constexpr uint16_t kOaep = 3, kNoSignature = 1;
+  Out out;
+  out.raw(Bytes(20)).u32(kRsa).u16(kOaep).u16(kNoSignature).u32(12).u32(2048).u32(2).u32(0);
+  printf("code %u\n", Tpm(stream.transport()).run(kCreateEndorsementKeyPair, out).code);
+  return 0;
+}
+
 // A TCP port that is free at this moment.
 int free_port() {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -125,7 +155,8 @@ struct Use {
 };
 const std::map<std::string, Use> kUses = {
     {"split", {0, split}}, {"join", {0, join}},         {"size", {1, size}},       {"extend", {2, extend}},
-    {"pcr", {1, pcr}},     {"presence", {1, presence}}, {"startup", {1, startup}}, {"save-state", {0, save_state}}};
+    {"pcr", {1, pcr}},     {"presence", {1, presence}}, {"startup", {1, startup}}, {"save-state", {0, save_state}},
+    {"reset", {1, reset}}, {"buffer", {0, buffer}},     {"make-ek", {0, make_ek}}};
 
 }  // namespace
 
@@ -134,9 +165,8 @@ int main(int argc, char** argv) {
   auto use = argc < 3 ? kUses.end() : kUses.find(argv[2]);
   if (use == kUses.end() || argc != 3 + use->second.n_args) {
     fputs(
-        "usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|presence "
-        "FLAGS|"
-        "startup TYPE|save-state\n",
+        "usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|reset PCR|"
+        "presence FLAGS|startup TYPE|save-state|buffer|make-ek\n",
         stderr);
     return 2;
   }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Builds the rig's parts into build/xen/: Xen, a kernel, dom0's initrd and the guests'.
+# Builds the rig's parts into build/xen/: Xen, a kernel, dom0's initrd and the guests'. `build.sh machine` ends with what
+# a machine without Xen needs.
 # Each step is skipped while the files it was made from are the same.
 set -euo pipefail
 
@@ -27,6 +28,8 @@ step() {
 
 step host_tools "$here/packages"
 step unpack "$here/packages"
+step machine_initrd "$cache/.unpack" "$here/machine/init"
+[ "${1-}" != machine ] || exit 0
 step kernels "$cache/.unpack"
 step guest_initrd "$cache/.kernels" "$here"/guest/*
 step dom0_initrd "$cache/.kernels"

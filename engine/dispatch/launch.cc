@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "engine/state/launch.h"
+#include "engine/dispatch/launch.h"
+
+#include "engine/dispatch/transport.h"
 
 namespace tpm::launch {
 
@@ -19,9 +21,8 @@ bool fail(Tpm& tpm) {
 
 bool start(Tpm& tpm) {
   if (tpm.stany->post_initialise || tpm.stany->failed) return fail(tpm);
-  StAny& any = tpm.stany.edit();
-  any.transport_exclusive = 0;
-  any.tos_present = true;
+  end_exclusive_but(tpm, 0);
+  tpm.stany.edit().tos_present = true;
   if (!tpm.flags->tpm_established) tpm.flags.edit().tpm_established = true;
   Pcrs& pcrs = tpm.pcrs.edit();
   pcrs.dynamic_launch_seen = true;
@@ -41,7 +42,9 @@ bool data(Tpm& tpm, View bytes) {
 bool end(Tpm& tpm) {
   if (!tpm.launch_hash->running) return fail(tpm);
   Digest measured = tpm.launch_hash.edit().complete({});
-  tpm.pcrs.edit().extend(kLocality4Pcr, measured);
+  Pcrs& pcrs = tpm.pcrs.edit();
+  pcrs.values[kLocality4Pcr] = {};  // whatever was extended since the start
+  pcrs.extend(kLocality4Pcr, measured);
   return tpm.commit().ok() || fail(tpm);
 }
 
