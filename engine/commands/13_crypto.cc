@@ -21,10 +21,13 @@ uint32_t sha1_max_bytes(const Tpm& tpm) {
   return (tpm.settings.buffer_bytes - kBytesBeforeData) / kSha1Block * kSha1Block;
 }
 
+// Completing ends the thread, with an error too (13.1).
 Result<Digest> complete_sha1(Tpm& tpm, View last) {
   TRY(require(tpm.sha1->running, Rc::ShaThread));
-  TRY(require(last.size() <= kSha1Block, Rc::ShaError));
-  return tpm.sha1.edit().complete(last);
+  if (last.size() <= kSha1Block) return tpm.sha1.edit().complete(last);
+  tpm.sha1.edit() = {};
+  TRY(tpm.commit());
+  return Rc::ShaError;
 }
 
 // ---- 13.1 TPM_SHA1Start ----
