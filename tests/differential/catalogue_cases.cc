@@ -132,9 +132,7 @@ void session_cases(const Recorder& recorder, World& w, const Command& golden, bo
     with("oiap-owner", [&] { return w.by_owner(); });
     with("oiap-srk", [&] { return w.by_srk(); });
     with("oiap-key", [&] { return w.by_key(); });
-    with("osap-owner", [&] {
-      return Proof{.session = w.osap(client::kEtOwner, client::kOwner, world::kOwnerAuth)};
-    });
+    with("osap-owner", [&] { return Proof{.session = w.osap(client::kEtOwner, client::kOwner, world::kOwnerAuth)}; });
     with("osap-srk", [&] { return Proof{.session = w.osap_srk()}; });
     with("osap-key", [&] { return Proof{.session = w.osap_key(w.load(w.keys().legacy))}; });
     with("ended", [&] {

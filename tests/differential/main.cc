@@ -31,21 +31,26 @@ void in_state(const char* state, World& w, std::initializer_list<std::pair<const
 void in_every_state() {
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Made);
-    in_state("before-startup", w, {{"ordinal", ordinal_cases}, {"capability", capability_cases},
-                                   {"elsewhere", elsewhere_cases}});
+    in_state("before-startup", w,
+             {{"ordinal", ordinal_cases}, {"capability", capability_cases}, {"elsewhere", elsewhere_cases}});
   });
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Made);
     w.tpm.startup(2);
-    in_state("failed", w, {{"ordinal", ordinal_cases}, {"capability", capability_cases},
-                           {"elsewhere", elsewhere_cases}});
+    in_state("failed", w,
+             {{"ordinal", ordinal_cases}, {"capability", capability_cases}, {"elsewhere", elsewhere_cases}});
   });
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Started);
-    in_state("unowned", w, {{"ordinal", ordinal_cases}, {"capability", capability_cases},
-                            {"elsewhere", elsewhere_cases}, {"pcr", pcr_cases}, {"startup", startup_cases},
-                            {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, false); }},
-                            {"nv", nv_cases}, {"presence", presence_cases}});
+    in_state("unowned", w,
+             {{"ordinal", ordinal_cases},
+              {"capability", capability_cases},
+              {"elsewhere", elsewhere_cases},
+              {"pcr", pcr_cases},
+              {"startup", startup_cases},
+              {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, false); }},
+              {"nv", nv_cases},
+              {"presence", presence_cases}});
   });
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Bare);
@@ -53,22 +58,35 @@ void in_every_state() {
   });
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Disabled);
-    in_state("disabled", w, {{"ordinal", ordinal_cases}, {"elsewhere", elsewhere_cases}, {"pcr", pcr_cases},
-                             {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, true); }},
-                             {"sha1", sha1_cases}, {"nv", nv_cases}});
+    in_state("disabled", w,
+             {{"ordinal", ordinal_cases},
+              {"elsewhere", elsewhere_cases},
+              {"pcr", pcr_cases},
+              {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, true); }},
+              {"sha1", sha1_cases},
+              {"nv", nv_cases}});
   });
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Deactivated);
-    in_state("deactivated", w, {{"ordinal", ordinal_cases}, {"elsewhere", elsewhere_cases}, {"pcr", pcr_cases},
-                                {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, true); }},
-                                {"startup", startup_cases}});
+    in_state("deactivated", w,
+             {{"ordinal", ordinal_cases},
+              {"elsewhere", elsewhere_cases},
+              {"pcr", pcr_cases},
+              {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, true); }},
+              {"startup", startup_cases}});
   });
   Recorder("state").apart([](const Recorder&) {
     World w(Stage::Owned);
-    in_state("owned", w, {{"ordinal", ordinal_cases}, {"capability", capability_cases}, {"pcr", pcr_cases},
-                          {"startup", startup_cases},
-                          {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, true); }},
-                          {"sha1", sha1_cases}, {"limit", limit_cases}, {"nv", nv_cases}, {"counter", counter_cases}});
+    in_state("owned", w,
+             {{"ordinal", ordinal_cases},
+              {"capability", capability_cases},
+              {"pcr", pcr_cases},
+              {"startup", startup_cases},
+              {"setting", [](const Recorder& r, World& here) { setting_cases(r, here, true); }},
+              {"sha1", sha1_cases},
+              {"limit", limit_cases},
+              {"nv", nv_cases},
+              {"counter", counter_cases}});
   });
 }
 

@@ -10,8 +10,8 @@ struct Body {
   const char* name;
   uint32_t tag;
   Bytes bytes;
-  int size_off = 0;        // added to the size field
-  size_t behind = 0;       // bytes after the command
+  int size_off = 0;   // added to the size field
+  size_t behind = 0;  // bytes after the command
 };
 
 std::vector<Body> bodies() {

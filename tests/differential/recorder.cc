@@ -167,8 +167,8 @@ void Recorder::apart(const std::function<void(const Recorder&)>& steps) const {
 }
 
 void Recorder::series(size_t n, const std::function<bool(const Recorder&, size_t)>& step) const {
-  static auto* at = static_cast<size_t*>(
-      mmap(nullptr, sizeof(size_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  static auto* at =
+      static_cast<size_t*>(mmap(nullptr, sizeof(size_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   for (size_t next = 0; next < n; next = *at + 1) {
     apart([&](const Recorder& r) {
       for (*at = next; *at < n; ++*at) {
@@ -202,6 +202,16 @@ uint32_t Recorder::response(const std::string& name, const Bytes& response) cons
   if (!formed) result = "malformed " + client::hex(response);
   line(name, result);
   return code;
+}
+
+void flags(const Recorder& r, const std::string& name, world::World& w) {
+  constexpr size_t kFirstFlag = 6, kAllowMaintenance = 5, kCekpUsed = 9;
+  Reply permanent = w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x108)));
+  for (size_t flag : {kAllowMaintenance, kCekpUsed}) {
+    if (permanent.params.size() > kFirstFlag + flag) permanent.params[kFirstFlag + flag] = 0xee;
+  }
+  r.answer(name + "/permanent", permanent);
+  r.answer(name + "/volatile", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x109))));
 }
 
 }  // namespace differential

@@ -42,6 +42,10 @@ class Recorder {
   std::string prefix_;
 };
 
+// Records all flags but two which depend on how a TPM was made, and have a case of their own among the capabilities:
+// allowMaintenance and CEKPUsed.
+void flags(const Recorder& r, const std::string& name, world::World& w);
+
 std::string name_of_code(uint32_t code);
 std::string number(uint32_t value);  // 0x...
 
@@ -60,7 +64,7 @@ void pcr_cases(const Recorder& r, world::World& w);         // every PCR from ev
 void presence_cases(const Recorder& r, world::World& w);
 void startup_cases(const Recorder& r, world::World& w);
 void sha1_cases(const Recorder& r, world::World& w);
-void limit_cases(const Recorder& r, world::World& w);    // sessions and keys until there is no room
+void limit_cases(const Recorder& r, world::World& w);  // sessions and keys until there is no room
 // TPM_SetCapability, by nobody, by presence and, when there is one, by the owner.
 void setting_cases(const Recorder& r, world::World& w, bool owned);
 void nv_cases(const Recorder& r, world::World& w);

@@ -116,8 +116,7 @@ void presence_cases(const Recorder& recorder, World& w) {
       after.series(all.size(), [&](const Recorder& one, size_t i) {
         std::string name = number(all[i]);
         if (one.answer(name, w.tpm.presence(static_cast<uint16_t>(all[i]))) != 0) return false;
-        one.answer(name + "/permanent", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x108))));
-        one.answer(name + "/volatile", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x109))));
+        flags(one, name, w);
         return true;
       });
     });
@@ -136,8 +135,7 @@ void startup_cases(const Recorder& recorder, World& w) {
         r.answer("startup", w.tpm.startup(type));
         r.answer("pcr", w.tpm.run(0x15, Out().u32(3)));
         r.answer("tos-pcr", w.tpm.run(0x15, Out().u32(17)));
-        r.answer("flags", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x109))));
-        r.answer("permanent", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x108))));
+        flags(r, "flags", w);
         r.answer("selftest", w.tpm.run(0x50));
         r.code("result", w.tpm.run(0x54).code);
         r.answer("startup-again", w.tpm.startup(1));
@@ -194,9 +192,8 @@ void limit_cases(const Recorder& recorder, World& w) {
   }
   for (uint32_t type = 0; type < 0x0d; type++) {
     for (uint32_t handle : {0U, client::kSrk, client::kOwner, client::kEk, 0x01020304U}) {
-      recorder.at("flush").apart([&](const Recorder& r) {
-        r.code(number(type) + "-" + number(handle), w.tpm.flush(handle, type).code);
-      });
+      recorder.at("flush").apart(
+          [&](const Recorder& r) { r.code(number(type) + "-" + number(handle), w.tpm.flush(handle, type).code); });
     }
     recorder.at("flush").apart([&](const Recorder& r) {
       uint32_t handle = w.oiap()->handle;
@@ -208,7 +205,8 @@ void limit_cases(const Recorder& recorder, World& w) {
     });
   }
   for (uint32_t n : {0U, 1U, 20U, 100U, 4000U, 5000U, 0xffffffffU}) {
-    recorder.apart([&](const Recorder& r) { r.code("random-" + std::to_string(n), w.tpm.run(0x46, Out().u32(n)).code); });
+    recorder.apart(
+        [&](const Recorder& r) { r.code("random-" + std::to_string(n), w.tpm.run(0x46, Out().u32(n)).code); });
   }
   for (size_t n : {0U, 1U, 255U, 256U, 257U}) {
     recorder.apart([&](const Recorder& r) {
@@ -230,8 +228,7 @@ void setting_cases(const Recorder& recorder, World& w, bool owned) {
       if (by == 2) command.proofs.push_back(w.by_owner());
       std::string name = number(setting.area) + "-" + std::to_string(setting.sub) + "-" + client::hex(setting.value);
       if (one.answer(name, w.tpm.run(command)) != 0) return false;
-      one.answer(name + "/permanent", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x108))));
-      one.answer(name + "/volatile", w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x109))));
+      flags(one, name, w);
       return true;
     });
     for (const Bytes& sub : {Bytes{}, Bytes{1}, Bytes{0, 1}, Bytes{0, 0, 0, 0, 1}}) {

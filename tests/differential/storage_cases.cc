@@ -31,8 +31,17 @@ Reply by_secret(World& w, uint32_t ordinal, const Bytes& params, const Digest& s
 Bytes pcr_short() { return Out().raw(client::pcr_selection({})).u8(0x1f).raw(Digest{}); }
 
 Bytes area(uint32_t index, uint32_t attributes, uint32_t size) {
-  return Out().u16(0x18).u32(index).raw(pcr_short()).raw(pcr_short()).u16(0x17).u32(attributes).u8(0).u8(0).u8(0).u32(
-      size);
+  return Out()
+      .u16(0x18)
+      .u32(index)
+      .raw(pcr_short())
+      .raw(pcr_short())
+      .u16(0x17)
+      .u32(attributes)
+      .u8(0)
+      .u8(0)
+      .u8(0)
+      .u32(size);
 }
 
 Reply define(World& w, uint32_t index, uint32_t attributes, uint32_t size, bool owned) {
@@ -81,8 +90,15 @@ void nv_cases(const Recorder& recorder, World& w) {
           Recorder one = r.at(number(attributes));
           one.answer("define", define(w, 0x1000, attributes, 32, owned));
           one.answer("define-again", define(w, 0x1000, attributes, 16, owned));
-          for (auto [offset, n] : {std::pair{0U, 16U}, {16U, 16U}, {0U, 32U}, {31U, 2U}, {0U, 33U}, {32U, 0U},
-                                   {33U, 0U}, {0xffffffffU, 2U}, {0U, 0U}}) {
+          for (auto [offset, n] : {std::pair{0U, 16U},
+                                   {16U, 16U},
+                                   {0U, 32U},
+                                   {31U, 2U},
+                                   {0U, 33U},
+                                   {32U, 0U},
+                                   {33U, 0U},
+                                   {0xffffffffU, 2U},
+                                   {0U, 0U}}) {
             access(one, w, 0x1000, offset, n, owned);
           }
           access(one, w, 0x1000, 0, 16, owned, "locked-");
@@ -132,16 +148,14 @@ void counter_cases(const Recorder& recorder, World& w) {
       r.answer("read-again-" + name, w.tpm.run(0xde, count));
       r.answer("release-wrong-" + name, by(0xdf, world::kWrong));
       r.answer("release-owner-" + name, by(0xe0, world::kWrong));
-      r.answer(i == 0 ? "release" : "release-by-owner",
-               i == 0 ? by(0xdf, kAreaAuth) : by(0xe0, world::kOwnerAuth));
+      r.answer(i == 0 ? "release" : "release-by-owner", i == 0 ? by(0xdf, kAreaAuth) : by(0xe0, world::kOwnerAuth));
       r.answer("released-" + name, w.tpm.run(0xde, count));
     }
   });
   for (uint32_t handle : {0U, 1U, 0x40000000U, 0xffffffffU}) {
     recorder.apart([&](const Recorder& r) {
       r.answer("unknown-" + number(handle), w.tpm.run(0xde, Out().u32(handle)));
-      r.answer("unknown-release-" + number(handle),
-               by_secret(w, 0xdf, Out().u32(handle), kAreaAuth));
+      r.answer("unknown-release-" + number(handle), by_secret(w, 0xdf, Out().u32(handle), kAreaAuth));
     });
   }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The administrator's socket: whatever a line holds, one line of JSON with "ok" comes back. Instances are made and
 // removed by it; XenStore is a socket that nobody answers, because no command of the socket asks it anything.
-#include "backend/control/commands.h"
-
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "backend/control/commands.h"
 #include "backend/vault/file.h"
 #include "tests/fuzz/law.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The page of a hostile guest: any header, any bytes, and an engine behind it that answers into the same memory.
+#include "backend/ring/page.h"
+
 #include <array>
 #include <cstring>
 
-#include "backend/ring/page.h"
-#include "tests/engine/world.h"
 #include "tests/engine/engine_machine.h"
+#include "tests/engine/world.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/law.h"
 

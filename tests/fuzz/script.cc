@@ -14,7 +14,8 @@ using client::In;
 using client::Out;
 using world::Stage;
 
-constexpr Stage kStages[] = {Stage::Owned, Stage::Started, Stage::Made, Stage::Bare, Stage::Disabled, Stage::Deactivated};
+constexpr Stage kStages[] = {Stage::Owned, Stage::Started,  Stage::Made,
+                             Stage::Bare,  Stage::Disabled, Stage::Deactivated};
 
 // ---- Sections of a snapshot: Documentation/state-format.md ----
 
@@ -117,7 +118,8 @@ Bytes Script::exchange(const Bytes& frame) {
     law(tag == 0xc4 && size == 10, "a failure is a header");
     unchanged(before, sections_of(engine()));
   } else {
-    law(frame.size() >= 10 && tag == frame[1] + 3U && frame[0] == 0, "a success answers as many sessions as it was asked with");
+    law(frame.size() >= 10 && tag == frame[1] + 3U && frame[0] == 0,
+        "a success answers as many sessions as it was asked with");
     law(size >= 10U + 41U * (tag - 0xc4U), "a success has its trailers");
   }
   return response;
@@ -172,8 +174,8 @@ uint32_t Script::handle(Input& input) {
   if (kind < 0x60) return client::kSrk;
   if (kind < 0xb0 && !keys_.empty()) return keys_[kind % keys_.size()];
   if (kind < 0xd0 && !sessions_.empty()) return sessions_[kind % sessions_.size()].handle;
-  constexpr uint32_t kSpecial[] = {0, client::kOwner, client::kEk, 0x40000002, 0x40000003, 0x40000004, 0x40000005,
-                                   0x40000007, 1, 0xffffffff};
+  constexpr uint32_t kSpecial[] = {0,          client::kOwner, client::kEk, 0x40000002, 0x40000003,
+                                   0x40000004, 0x40000005,     0x40000007,  1,          0xffffffff};
   if (kind < 0xf0) return kSpecial[kind % std::size(kSpecial)];
   return input.u32();
 }
@@ -205,8 +207,8 @@ void Script::grammar(Input& input) {
   }
   if (shape & 0x04) {  // a blob that this TPM has made
     const world::Keys& keys = world_.keys();
-    const client::Key* blobs[] = {&keys.sign, &keys.bind, &keys.legacy, &keys.storage, &keys.open, &keys.identity,
-                                  &keys.migratable_sign};
+    const client::Key* blobs[] = {&keys.sign, &keys.bind,     &keys.legacy,         &keys.storage,
+                                  &keys.open, &keys.identity, &keys.migratable_sign};
     command.params = input.choice(blobs)->encode();
   }
   for (unsigned n = shape >> 3 & 7; n > 0; n--) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A command fuzzer's input: a state and a locality, then steps. Steps are written in terms that mean the same whatever
-// keys and nonces a run has drawn: an entry of the catalogue by its ordinal, a session by its kind, a key by its number.
+// keys and nonces a run has drawn: an entry of the catalogue by its ordinal, a session by its kind, a key by its
+// number.
 //
 //   state:1 locality:1 step*
 //   step  'F' size:2 frame               as it is

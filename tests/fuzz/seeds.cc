@@ -32,15 +32,19 @@ void of_entry(const Entry& entry) {
   World w(entry.stage);
   Bytes frame = w.tpm.prepare(entry.make(w)).frame;
   std::string name = entry.name;
-  write("command", name, Out().u8(stage_choice(entry.stage)).u8(entry.locality).u8('C').u32(entry.ordinal).u8(0).u8('T').u16(5).u8(1));
-  write("command", name + "-edited",
-        Out().u8(stage_choice(entry.stage)).u8(entry.locality).u8('C').u32(entry.ordinal).u8(1).u16(9).u8(0xff).u8('S'));
+  write("command", name,
+        Out().u8(stage_choice(entry.stage)).u8(entry.locality).u8('C').u32(entry.ordinal).u8(0).u8('T').u16(5).u8(1));
+  write(
+      "command", name + "-edited",
+      Out().u8(stage_choice(entry.stage)).u8(entry.locality).u8('C').u32(entry.ordinal).u8(1).u16(9).u8(0xff).u8('S'));
   uint32_t size = static_cast<uint32_t>(frame.size());
   if (size < 1000) {
-    write("command", name + "-frame", Out().u8(stage_choice(entry.stage)).u8(entry.locality).u8('F').u16(size).raw(frame));
+    write("command", name + "-frame",
+          Out().u8(stage_choice(entry.stage)).u8(entry.locality).u8('F').u16(size).raw(frame));
   }
   if (entry.stage == Stage::Owned && size < 400) {
-    write("page", name, Out().u8(0x1f).u8(size).u8(size >> 8).u16(0).u8(1).u8(entry.locality).u16(0).u16(size).raw(frame));
+    write("page", name,
+          Out().u8(0x1f).u8(size).u8(size >> 8).u16(0).u8(1).u8(entry.locality).u16(0).u16(size).raw(frame));
   }
 }
 
@@ -56,7 +60,8 @@ void snapshots() {
   w.osap_srk();
   w.tpm.run(0xa0);
   machine::Snapshot now = w.machine().snapshot();
-  write("snapshot", "busy", Out().u16(static_cast<uint32_t>(now.permanent.size())).raw(now.permanent).raw(now.volatile_state));
+  write("snapshot", "busy",
+        Out().u16(static_cast<uint32_t>(now.permanent.size())).raw(now.permanent).raw(now.volatile_state));
 }
 
 void structures() {
