@@ -205,9 +205,9 @@ uint32_t Recorder::response(const std::string& name, const Bytes& response) cons
 }
 
 void flags(const Recorder& r, const std::string& name, world::World& w) {
-  constexpr size_t kFirstFlag = 6, kAllowMaintenance = 5, kCekpUsed = 9;
+  constexpr size_t kFirstFlag = 6, kAllowMaintenance = 5, kCekpUsed = 9, kNvLocked = 15;
   Reply permanent = w.tpm.run(0x65, Out().u32(4).sized(Out().u32(0x108)));
-  for (size_t flag : {kAllowMaintenance, kCekpUsed}) {
+  for (size_t flag : {kAllowMaintenance, kCekpUsed, kNvLocked}) {
     if (permanent.params.size() > kFirstFlag + flag) permanent.params[kFirstFlag + flag] = 0xee;
   }
   r.answer(name + "/permanent", permanent);

@@ -42,8 +42,8 @@ class Recorder {
   std::string prefix_;
 };
 
-// Records all flags but two which depend on how a TPM was made, and have a case of their own among the capabilities:
-// allowMaintenance and CEKPUsed.
+// Records all flags but three which depend on how a TPM was made, and have a case of their own among the capabilities:
+// allowMaintenance, CEKPUsed and nvLocked.
 void flags(const Recorder& r, const std::string& name, world::World& w);
 
 std::string name_of_code(uint32_t code);

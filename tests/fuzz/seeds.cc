@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // fuzz_seeds DIR: writes the seeds of the corpus, from what the catalogue does. `make fuzz-seeds` minimises them.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
