@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: MIT
 # One graph. `make help` lists the targets; SAN=address,undefined or SAN=thread builds apart, as
-# does TRACE=1, which counts every access to foreign memory; V=1 shows the commands.
+# do TRACE=1, which counts every access to foreign memory, and MAINTENANCE=1, which adds the
+# maintenance commands of Part 3, 12; V=1 shows the commands.
 
 CXX ?= g++
 SAN ?=
 TRACE ?=
+MAINTENANCE ?=
 V ?= 0
 comma := ,
-variant := $(if $(findstring clang,$(CXX)),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TRACE),-trace)
+variant := $(if $(findstring clang,$(CXX)),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TRACE),-trace)$(if $(MAINTENANCE),-maintenance)
 B := build$(variant)
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(B)/%,%,$@)')
 
-OPT ?= -O2 -g
-CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE $(if $(SAN),,-D_FORTIFY_SOURCE=2) $(if $(TRACE),-DFOREIGN_BYTES_TRACE)
+OPT ?= $(if $(SAN),-O1 -g1,-O2 -g)
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE $(if $(SAN),,-D_FORTIFY_SOURCE=2) $(if $(TRACE),-DFOREIGN_BYTES_TRACE) $(if $(MAINTENANCE),-DWITH_MAINTENANCE)
 # g++ 12 misjudges word-wise copies that it has inlined: -Wno-array-bounds, -Wno-stringop-overflow.
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-array-bounds $(if $(findstring clang,$(CXX)),,-Wno-stringop-overflow -Wno-stringop-overread) -Werror
-CXXFLAGS += -std=gnu++20 $(OPT) $(WARN) -fstack-protector-strong -fPIE $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+CXXFLAGS += -std=gnu++20 $(OPT) $(WARN) -fstack-protector-strong -fPIE $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
 NO_EXCEPTIONS := lib engine backend/ring backend/worker
 

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include "engine/dispatch/dispatcher.h"
+#include "engine/spec/features.h"
 #include "engine/state/make_key.h"
 #include "engine/state/snapshot.h"
 #include "engine/state/tpm.h"
@@ -33,11 +34,13 @@ std::unique_ptr<Engine> Engine::manufacture(Platform& platform, const Settings& 
   PermanentFlags& flags = tpm->flags.edit();
   flags.disable = !factory.enabled;
   flags.deactivated = !factory.activated;
+  flags.allow_maintenance = kMaintenance;
   tpm->random(tpm->ownership.edit().tpm_proof.fill());
   if (factory.endorsement_key) {
     auto key = make_endorsement_key(*tpm, factory.key_bits);
     if (!key.ok()) return nullptr;
     tpm->endorsement.edit().key = std::move(key).take();
+    tpm->make_daa_secrets();
     flags.nv_locked = true;
   }
   if (!tpm->commit().ok()) return nullptr;

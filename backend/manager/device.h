@@ -29,6 +29,11 @@ struct Plan {
   wire::SizedBytes snapshot;
 };
 
+// How long a worker may take to become ready before it is taken for hung. The stock frontend waits as long for its
+// first answer. Each further attempt gets twice the time: a first start makes an endorsement key, and on a slow machine
+// one that is cut short has to begin again.
+constexpr std::chrono::milliseconds kStartTime{120'000};
+
 struct Device {
   Device(const xen::Store& store, const xen::Path& home, DeviceId device) : id(device), nodes(store, home, device) {}
 
@@ -49,9 +54,10 @@ struct Device {
   vault::Fd journal;  // of the last worker that was ready, when it left no snapshot
   std::unique_ptr<Worker> worker;
 
-  std::deque<Clock::time_point> deaths;  // of workers, unexpected, in the last minute
-  std::deque<Clock::time_point> starts;  // in the last seconds
-  Clock::time_point not_before{};        // no start until then
+  std::deque<Clock::time_point> deaths;               // of workers, unexpected, in the last minute
+  std::deque<Clock::time_point> starts;               // in the last seconds
+  std::chrono::milliseconds start_time = kStartTime;  // of the next start
+  Clock::time_point not_before{};                     // no start until then
 
   std::string error;  // why it is Failed
   message::Statistics statistics;

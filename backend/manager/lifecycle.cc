@@ -16,9 +16,9 @@ using PowerKind = vault::Power::Kind;
 
 namespace {
 
-constexpr milliseconds kStopTime{5'000};    // xl gives a backend 10 s to close
-constexpr milliseconds kStartTime{60'000};  // a first start makes an endorsement key
-constexpr size_t kMostDeaths = 5;           // in a minute
+constexpr milliseconds kStopTime{5'000};  // xl gives a backend 10 s to close
+constexpr milliseconds kMostStartTime{16 * kStartTime};
+constexpr size_t kMostDeaths = 5;  // in a minute
 constexpr std::array<milliseconds, kMostDeaths> kBackOff = {milliseconds(0), milliseconds(100), milliseconds(400),
                                                             milliseconds(1600), milliseconds(6400)};
 
@@ -156,7 +156,8 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   auto sent = device.worker->process.channel.send(start, journal);
   bool ok = sent.ok();
   tell(device, "start", std::move(sent));
-  kill_after(device, kStartTime, "did not become ready in time", true);
+  kill_after(device, device.start_time, "did not become ready in time", true);
+  device.start_time = std::min(2 * device.start_time, kMostStartTime);
   return ok;
 }
 
@@ -269,6 +270,7 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
 void Manager::on_ready(Device& device) {
   if (device.worker->ready) return;
   device.worker->ready = true;
+  device.start_time = kStartTime;
   device.served = true;
   device.plan.reset();
   device.journal = std::move(device.worker->process.journal);

@@ -47,6 +47,9 @@ struct Startup {
     tpm.stclear.edit() = fresh;
     tpm.pcrs.edit() = Pcrs::at_startup();
     tpm.sessions.edit() = {};
+    tpm.audit_digest.edit() = {};
+    tpm.nv_locks.edit() = {};
+    tpm.active_counter.edit() = {};
     tpm.keys.edit().clear_volatile();
   }
 
@@ -60,6 +63,9 @@ struct Startup {
         tpm.stclear.edit() = *old.stclear;
         tpm.pcrs.edit() = *old.pcrs;
         tpm.keys.edit() = *old.keys;
+        tpm.audit_digest.edit() = *old.audit_digest;
+        tpm.nv_locks.edit() = *old.nv_locks;
+        tpm.active_counter.edit() = *old.active_counter;
       }
     }
     if (possible) return {};

@@ -109,8 +109,7 @@ struct GetTestResult {
 constexpr std::array kRows = {
     before_selftest(row<SelfTestFull>(ordinal::SelfTestFull, "TPM_SelfTestFull", Needs::Started)),
     before_selftest(row<ContinueSelfTest>(ordinal::ContinueSelfTest, "TPM_ContinueSelfTest", Needs::Started)),
-    before_selftest(
-        row<GetTestResult>(ordinal::GetTestResult, "TPM_GetTestResult", Needs{.no_lockout = true})),
+    before_selftest(row<GetTestResult>(ordinal::GetTestResult, "TPM_GetTestResult", Needs{.no_lockout = true})),
 };
 
 }  // namespace

@@ -77,7 +77,7 @@ struct SetTempDeactivated {
     Tpm& tpm = call.tpm;
     if (call.has_auth(0)) {                                                // 1
       TRY(require(tpm.flags->operator_set, Rc::NoOperator));               // 1.a
-      TRY(call.authorize(0, Entity::bare(tpm.ownership->operator_auth)));  // 1.b
+      TRY(call.authorize(0, Entity::bare(tpm.ownership->operator_auth, EntityType::Operator)));  // 1.b
     } else {
       TRY(require(tpm.physical_presence(), Rc::BadPresence));  // 2
     }
@@ -105,13 +105,14 @@ constexpr Needs kActivated{.started = true, .activated = true, .no_lockout = tru
 constexpr Needs kOwned{.started = true, .owner = true, .no_lockout = true};
 
 constexpr std::array kRows = {
-    row<SetOwnerInstall>(ordinal::SetOwnerInstall, "TPM_SetOwnerInstall", Needs::Unowned),
-    row<OwnerSetDisable>(ordinal::OwnerSetDisable, "TPM_OwnerSetDisable", kOwned, owner()),
-    row<PhysicalEnable>(ordinal::PhysicalEnable, "TPM_PhysicalEnable", Needs::Started),
-    row<PhysicalDisable>(ordinal::PhysicalDisable, "TPM_PhysicalDisable", kEnabled),
-    row<PhysicalSetDeactivated>(ordinal::PhysicalSetDeactivated, "TPM_PhysicalSetDeactivated", kEnabled),
-    row<SetTempDeactivated>(ordinal::SetTempDeactivated, "TPM_SetTempDeactivated", kActivated,
-                            optional(deferred(Protocol::Oiap))),
+    audited(row<SetOwnerInstall>(ordinal::SetOwnerInstall, "TPM_SetOwnerInstall", Needs::Unowned)),
+    delegable(OwnerPermission::OwnerSetDisable,
+              audited(row<OwnerSetDisable>(ordinal::OwnerSetDisable, "TPM_OwnerSetDisable", kOwned, owner()))),
+    audited(row<PhysicalEnable>(ordinal::PhysicalEnable, "TPM_PhysicalEnable", Needs::Started)),
+    audited(row<PhysicalDisable>(ordinal::PhysicalDisable, "TPM_PhysicalDisable", kEnabled)),
+    audited(row<PhysicalSetDeactivated>(ordinal::PhysicalSetDeactivated, "TPM_PhysicalSetDeactivated", kEnabled)),
+    audited(row<SetTempDeactivated>(ordinal::SetTempDeactivated, "TPM_SetTempDeactivated", kActivated,
+                                    optional(deferred(Protocol::Oiap)))),
     row<SetOperatorAuth>(ordinal::SetOperatorAuth, "TPM_SetOperatorAuth", Needs::Unowned),
 };
 

@@ -212,11 +212,14 @@ struct ResetEstablishmentBit {
 constexpr Needs kEnabled{.started = true, .enabled = true, .no_lockout = true};
 
 constexpr std::array kRows = {
-    row<TakeOwnership>(ordinal::TakeOwnership, "TPM_TakeOwnership", kEnabled, deferred(Protocol::Oiap)),
-    row<OwnerClear>(ordinal::OwnerClear, "TPM_OwnerClear", Needs::Operational, owner()),
-    row<ForceClear>(ordinal::ForceClear, "TPM_ForceClear", Needs::Unowned),
-    row<DisableOwnerClear>(ordinal::DisableOwnerClear, "TPM_DisableOwnerClear", Needs::Operational, owner()),
-    row<DisableForceClear>(ordinal::DisableForceClear, "TPM_DisableForceClear", Needs::Unowned),
+    audited(row<TakeOwnership>(ordinal::TakeOwnership, "TPM_TakeOwnership", kEnabled, deferred(Protocol::Oiap))),
+    delegable(OwnerPermission::OwnerClear,
+              audited(row<OwnerClear>(ordinal::OwnerClear, "TPM_OwnerClear", Needs::Operational, owner()))),
+    audited(row<ForceClear>(ordinal::ForceClear, "TPM_ForceClear", Needs::Unowned)),
+    delegable(OwnerPermission::DisableOwnerClear,
+              audited(row<DisableOwnerClear>(ordinal::DisableOwnerClear, "TPM_DisableOwnerClear", Needs::Operational,
+                                             owner()))),
+    audited(row<DisableForceClear>(ordinal::DisableForceClear, "TPM_DisableForceClear", Needs::Unowned)),
     before_selftest(row<PhysicalPresence>(ordinal::TSC_PhysicalPresence, "TSC_PhysicalPresence", Needs::Started)),
     row<ResetEstablishmentBit>(ordinal::TSC_ResetEstablishmentBit, "TSC_ResetEstablishmentBit", Needs::Started),
 };

@@ -33,6 +33,7 @@ enum class Area : uint32_t {
   TransportScheme = 0x15,
   AuthEncrypt = 0x17,
   SelectSize = 0x18,
+  DaLogic = 0x19,
   VersionVal = 0x1a,
 };
 enum class FlagSet : uint32_t { Permanent = 0x108, Volatile = 0x109 };
@@ -60,6 +61,7 @@ enum class Property : uint32_t {
   DelegateRows = 0x117,
   MaxDaaSessions = 0x119,
   DaaSessions = 0x11a,
+  DaaInterrupt = 0x11c,
   Sessions = 0x11d,
   MaxSessions = 0x11e,
   CmkRestriction = 0x11f,
@@ -74,9 +76,9 @@ enum class Property : uint32_t {
 constexpr std::array<uint32_t, 4> kTisTimeouts = {750'000, 2'000'000, 750'000, 750'000};
 constexpr std::array<uint32_t, 3> kDurations = {2'000'000, 20'000'000, 120'000'000};
 
-// TPM_STARTUP_EFFECTS (Part 2, 4.8): Startup(ST_STATE) starts authorization and transport sessions, hashes and saved
-// session contexts anew, but not keys.
-constexpr uint32_t kStartupEffects = 0x0f;
+// TPM_STARTUP_EFFECTS (Part 2, 4.8): Startup(ST_STATE) starts authorization and transport sessions, hashes, saved
+// session contexts and DAA sessions anew, but not keys.
+constexpr uint32_t kStartupEffects = 0x10f;
 
 struct TaggedPermanentFlags {
   StructureTag tag = StructureTag::PermanentFlags;
@@ -169,23 +171,35 @@ Result<Bytes> property_answer(const Tpm& tpm, Property property) {
       return number(kStartupEffects);
     case Property::InputBuffer:
       return number(tpm.settings.buffer_bytes);
-    case Property::ActiveCounter:
-      return number(0xffffffff);  // none
-    // What this TPM has none of.
+    case Property::DaaSessions:
+      return number(tpm.daa->free_slots());
+    case Property::MaxDaaSessions:
+      return number(DaaSessions::kSlots);
+    case Property::DaaInterrupt:
+      return wire::encode(true);  // other commands may come between the stages
+    case Property::CmkRestriction:
+      return number(tpm.transfer->restrict_delegate);
     case Property::Dirs:
+      return number(1);
     case Property::MinCounter:
+      return number(0);  // tenths of a second between increments
+    case Property::Counters:
+      return number(tpm.counters->free_slots());
+    case Property::MaxCounters:
+      return number(Counters::kSlots);
+    case Property::ActiveCounter: {
+      uint32_t id = tpm.active_counter->id;
+      return number(id == kReleasedCounter ? kNoCounter : id);
+    }
+    case Property::MaxNvAvailable:
+      return number(tpm.nv->available());
+    // What this TPM has none of.
     case Property::TransportSessions:
     case Property::MaxTransportSessions:
-    case Property::Counters:
-    case Property::MaxCounters:
     case Property::Contexts:
     case Property::MaxContexts:
     case Property::FamilyRows:
     case Property::DelegateRows:
-    case Property::DaaSessions:
-    case Property::MaxDaaSessions:
-    case Property::CmkRestriction:
-    case Property::MaxNvAvailable:
       return number(0);
     default:
       return Rc::BadMode;
@@ -213,10 +227,16 @@ Result<Bytes> handles_answer(const Tpm& tpm, ResourceType type) {
         if (session.handle != 0) handles.push_back(session.handle);
       }
       return handle_list(handles);
+    case ResourceType::Counter:
+      for (const Counter& counter : tpm.counters->counters.items) handles.push_back(counter.id);
+      return handle_list(handles);
+    case ResourceType::DaaTpm:
+      for (const DaaSession& session : tpm.daa->all()) {
+        if (session.handle != 0) handles.push_back(session.handle);
+      }
+      return handle_list(handles);
     case ResourceType::Trans:
     case ResourceType::Context:
-    case ResourceType::Counter:
-    case ResourceType::DaaTpm:
       return handle_list({});
     default:
       return Rc::BadParameter;
@@ -234,6 +254,24 @@ Result<Bytes> key_status_answer(const Tpm& tpm, uint32_t handle) {
   return wire::encode(slot->owner_evict);
 }
 
+// The areas that TPM_NV_DefineSpace made; the DIR is none of them.
+Bytes nv_list(const Nv& nv) {
+  Bytes list;
+  wire::Writer w(list);
+  for (const NvArea& area : nv.areas.items) w.uint(area.pub.index);
+  return list;
+}
+
+Result<Bytes> nv_public(const Tpm& tpm, uint32_t index) {
+  const NvArea* area = tpm.nv->find(index);
+  TRY(require(area != nullptr, Rc::BadIndex));
+  NvDataPublic pub = area->pub;
+  NvLocks::Lock lock = tpm.nv_locks->of(index);
+  pub.read_stclear = lock.read;
+  pub.write_stclear = lock.write;
+  return wire::encode(pub);
+}
+
 // TPM_SELECT_SIZE (Part 2, 21.5).
 struct SelectSize {
   uint8_t major = 0;
@@ -244,6 +282,19 @@ struct SelectSize {
 bool holds(const SelectSize& size) {
   size_t most = size.major != 1 ? 0 : size.minor == 1 ? 2 : size.minor == 2 ? kPcrCount / 8 : 0;
   return size.bytes != 0 && size.bytes <= most;
+}
+
+// For a type of entity; what would tell an attacker when to go on is left out when the owner says so.
+Result<Bytes> lockout_answer(const Tpm& tpm, uint16_t entity_type) {
+  auto type = static_cast<EntityType>(entity_type & 0xff);
+  TRY(require(type >= EntityType::KeyHandle && type <= EntityType::Operator, Rc::BadMode));
+  uint32_t seconds = tpm.lockout->seconds_left(type, tpm.ticks());
+  DaState state = seconds > 0 ? DaState::Active : DaState::Inactive;
+  if (tpm.flags->disable_full_da_logic_info) return wire::encode(DaInfoLimited{.state = state});
+  return wire::encode(DaInfo{.state = state,
+                             .current_count = tpm.lockout->of(type).count,
+                             .threshold_count = Lockout::kThreshold,
+                             .action_depend_value = seconds});
 }
 
 bool encrypts_transport(Algorithm algorithm) {
@@ -285,11 +336,11 @@ Result<Bytes> answer(const Tpm& tpm, Area area, const wire::SizedBytes& sub) {
       TRY(sub_capability<uint32_t>(sub));
       return wire::encode(false);
     case Area::NvList:
+      return nv_list(*tpm.nv);
     case Area::Manufacturer:
       return Bytes{};
     case Area::NvIndex:
-      TRY(sub_capability<uint32_t>(sub));
-      return Rc::BadIndex;
+      return nv_public(tpm, TRY(sub_capability<uint32_t>(sub)));
     case Area::TransportAlgorithm:
       return wire::encode(encrypts_transport(TRY(sub_capability<Algorithm>(sub))));
     case Area::TransportScheme:
@@ -298,6 +349,8 @@ Result<Bytes> answer(const Tpm& tpm, Area area, const wire::SizedBytes& sub) {
       return wire::encode(encrypts_auth(TRY(sub_capability<Algorithm>(sub))));
     case Area::SelectSize:
       return wire::encode(holds(TRY(sub.as<SelectSize>(Rc::BadParamSize))));
+    case Area::DaLogic:
+      return lockout_answer(tpm, TRY(sub_capability<uint16_t>(sub)));
     case Area::VersionVal:
       return wire::encode(version_info());
     default:
@@ -451,7 +504,8 @@ struct GetCapabilityOwner {
 
 constexpr std::array kRows = {
     before_selftest(row<GetCapability>(ordinal::GetCapability, "TPM_GetCapability", Needs{.no_lockout = true})),
-    row<SetCapability>(ordinal::SetCapability, "TPM_SetCapability", Needs::Started, optional(owner())),
+    delegable(OwnerPermission::SetCapability,
+              row<SetCapability>(ordinal::SetCapability, "TPM_SetCapability", Needs::Started, optional(owner()))),
     row<GetCapabilityOwner>(ordinal::GetCapabilityOwner, "TPM_GetCapabilityOwner", Needs::Operational, owner()),
 };
 

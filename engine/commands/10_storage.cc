@@ -266,16 +266,21 @@ struct Sealx {
 constexpr Use kReadPublic{.public_only = true};
 
 constexpr std::array kRows = {
-    row<Seal>(ordinal::Seal, "TPM_Seal", Needs::Operational, key<&Seal::In::key>(Protocol::Osap)),
-    row<Unseal>(ordinal::Unseal, "TPM_Unseal", Needs::Operational, optional(key<&Unseal::In::parent>()),
-                deferred(Protocol::Oiap)),
-    row<UnBind>(ordinal::UnBind, "TPM_UnBind", Needs::Operational, optional(key<&UnBind::In::key>())),
-    row<CreateWrapKey>(ordinal::CreateWrapKey, "TPM_CreateWrapKey", Needs::Operational,
-                       key<&CreateWrapKey::In::parent>(Protocol::Osap)),
-    row<LoadKey2>(ordinal::LoadKey2, "TPM_LoadKey2", Needs::Operational, optional(key<&LoadKey2::In::parent>())),
-    row<GetPubKey>(ordinal::GetPubKey, "TPM_GetPubKey", Needs::Operational,
-                   optional(key<&GetPubKey::In::key>(Protocol::Any, kReadPublic))),
-    row<Sealx>(ordinal::Sealx, "TPM_Sealx", Needs::Operational, key<&Sealx::In::key>(Protocol::Osap)),
+    delegable(KeyPermission::Seal,
+              row<Seal>(ordinal::Seal, "TPM_Seal", Needs::Operational, key<&Seal::In::key>(Protocol::Osap))),
+    delegable(KeyPermission::Unseal, row<Unseal>(ordinal::Unseal, "TPM_Unseal", Needs::Operational,
+                                                 optional(key<&Unseal::In::parent>()), deferred(Protocol::Oiap))),
+    delegable(KeyPermission::UnBind,
+              row<UnBind>(ordinal::UnBind, "TPM_UnBind", Needs::Operational, optional(key<&UnBind::In::key>()))),
+    delegable(KeyPermission::CreateWrapKey,
+              audited(row<CreateWrapKey>(ordinal::CreateWrapKey, "TPM_CreateWrapKey", Needs::Operational,
+                                         key<&CreateWrapKey::In::parent>(Protocol::Osap)))),
+    delegable(KeyPermission::LoadKey2, row<LoadKey2>(ordinal::LoadKey2, "TPM_LoadKey2", Needs::Operational,
+                                                     optional(key<&LoadKey2::In::parent>()))),
+    delegable(KeyPermission::GetPubKey, row<GetPubKey>(ordinal::GetPubKey, "TPM_GetPubKey", Needs::Operational,
+                                                       optional(key<&GetPubKey::In::key>(Protocol::Any, kReadPublic)))),
+    delegable(KeyPermission::Sealx,
+              row<Sealx>(ordinal::Sealx, "TPM_Sealx", Needs::Operational, key<&Sealx::In::key>(Protocol::Osap))),
 };
 
 }  // namespace

@@ -39,7 +39,8 @@ struct CreateEndorsementKeyPair {
   static Result<Out> run(Call& call, const In& in) {
     Key key = TRY(create_ek(call.tpm, in.key_info));   // 1-3
     Out out = pubek_for(key, in.anti_replay);          // 4
-    call.tpm.endorsement.edit().key = std::move(key);  // 5 (6-8: no DAA secrets)
+    call.tpm.endorsement.edit().key = std::move(key);  // 5
+    call.tpm.make_daa_secrets();                       // 6-8
     PermanentFlags& flags = call.tpm.flags.edit();
     flags.cekp_used = true;          // 9
     flags.enable_revoke_ek = false;  // 10
@@ -65,6 +66,7 @@ struct CreateRevocableEk {
     if (in.generate_reset) call.tpm.random(out.output_reset.fill());                   // 3.a
     Endorsement& endorsement = call.tpm.endorsement.edit();
     endorsement.key = std::move(key);
+    call.tpm.make_daa_secrets();
     endorsement.reset_auth = out.output_reset;  // 3.a.i, 3.b.i
     PermanentFlags& flags = call.tpm.flags.edit();
     flags.cekp_used = true;
@@ -84,12 +86,13 @@ struct RevokeTrust {
     TRY(require(tpm.flags->enable_revoke_ek, Rc::PermanentEk));           // 1
     TRY(require(in.reset == tpm.endorsement->reset_auth, Rc::AuthFail));  // 2
     TRY(require(tpm.physical_presence(), Rc::BadPresence));               // 3
-    tpm.clear_owner();                                                    // 4
+    tpm.clear_owner(true);                                                // 4, 4.a
     PermanentFlags& flags = tpm.flags.edit();
     flags.nv_locked = false;  // 4.b
     flags.cekp_used = false;
     flags.enable_revoke_ek = false;
-    tpm.endorsement.edit() = {};  // 8 (5-7: no DAA secrets)
+    tpm.endorsement.edit() = {};  // 8
+    tpm.daa_secrets.edit() = {};  // 5-7
     return Out{};
   }
 };
@@ -128,8 +131,10 @@ constexpr std::array kRows = {
     row<CreateEndorsementKeyPair>(ordinal::CreateEndorsementKeyPair, "TPM_CreateEndorsementKeyPair", Needs::Unowned),
     row<CreateRevocableEk>(ordinal::CreateRevocableEK, "TPM_CreateRevocableEK", Needs::Unowned),
     row<RevokeTrust>(ordinal::RevokeTrust, "TPM_RevokeTrust", Needs::Unowned),
-    row<ReadPubek>(ordinal::ReadPubek, "TPM_ReadPubek", Needs::Unowned),
-    row<OwnerReadInternalPub>(ordinal::OwnerReadInternalPub, "TPM_OwnerReadInternalPub", Needs::Operational, owner()),
+    audited(row<ReadPubek>(ordinal::ReadPubek, "TPM_ReadPubek", Needs::Unowned)),
+    delegable(OwnerPermission::OwnerReadInternalPub,
+              names_key(row<OwnerReadInternalPub>(ordinal::OwnerReadInternalPub, "TPM_OwnerReadInternalPub",
+                                                  Needs::Operational, owner()))),
 };
 
 }  // namespace

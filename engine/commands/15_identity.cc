@@ -113,10 +113,15 @@ struct ActivateIdentity {
 };
 
 constexpr std::array kRows = {
-    row<MakeIdentity>(ordinal::MakeIdentity, "TPM_MakeIdentity", Needs::Operational, optional(deferred()),
-                      owner(Protocol::Osap)),
-    row<ActivateIdentity>(ordinal::ActivateIdentity, "TPM_ActivateIdentity", Needs::Operational,
-                          optional(key<&ActivateIdentity::In::identity>()), owner()),
+    delegable(OwnerPermission::MakeIdentity,
+              delegable(KeyPermission::MakeIdentity,
+                        audited(row<MakeIdentity>(ordinal::MakeIdentity, "TPM_MakeIdentity", Needs::Operational,
+                                                  optional(deferred()), owner(Protocol::Osap))))),
+    delegable(
+        OwnerPermission::ActivateIdentity,
+        delegable(KeyPermission::ActivateIdentity,
+                  audited(row<ActivateIdentity>(ordinal::ActivateIdentity, "TPM_ActivateIdentity", Needs::Operational,
+                                                optional(key<&ActivateIdentity::In::identity>()), owner())))),
 };
 
 }  // namespace

@@ -132,9 +132,11 @@ struct Quote2 {
 constexpr std::array kRows = {
     before_selftest(row<Extend>(ordinal::Extend, "TPM_Extend", Needs::Started)),
     row<PcrRead>(ordinal::PCRRead, "TPM_PCRRead", Needs::Unowned),
-    row<Quote>(ordinal::Quote, "TPM_Quote", Needs::Operational, optional(key<&Quote::In::key>())),
+    delegable(KeyPermission::Quote,
+              row<Quote>(ordinal::Quote, "TPM_Quote", Needs::Operational, optional(key<&Quote::In::key>()))),
     row<PcrReset>(ordinal::PCR_Reset, "TPM_PCR_Reset", Needs::Started),
-    row<Quote2>(ordinal::Quote2, "TPM_Quote2", Needs::Operational, optional(key<&Quote2::In::key>())),
+    delegable(KeyPermission::Quote2,
+              row<Quote2>(ordinal::Quote2, "TPM_Quote2", Needs::Operational, optional(key<&Quote2::In::key>()))),
 };
 
 }  // namespace

@@ -90,9 +90,11 @@ struct ChangeAuthOwner {
 };
 
 constexpr std::array kRows = {
-    row<ChangeAuth>(ordinal::ChangeAuth, "TPM_ChangeAuth", Needs::Operational,
-                    key<&ChangeAuth::In::parent>(Protocol::Osap), deferred(Protocol::Oiap)),
-    row<ChangeAuthOwner>(ordinal::ChangeAuthOwner, "TPM_ChangeAuthOwner", Needs::Operational, owner(Protocol::Osap)),
+    delegable(KeyPermission::ChangeAuth,
+              row<ChangeAuth>(ordinal::ChangeAuth, "TPM_ChangeAuth", Needs::Operational,
+                              key<&ChangeAuth::In::parent>(Protocol::Osap), deferred(Protocol::Oiap))),
+    audited(row<ChangeAuthOwner>(ordinal::ChangeAuthOwner, "TPM_ChangeAuthOwner", Needs::Operational,
+                                 owner(Protocol::Osap))),
 };
 
 }  // namespace

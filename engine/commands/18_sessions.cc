@@ -69,6 +69,16 @@ struct Osap {
         return Entity::owner(tpm);
       case EntityType::Srk:  // 8
         return Entity::of(*TRY(tpm.find_key(kSrkHandle, kAnyState, locality)));
+      case EntityType::Counter: {  // 9
+        const Counter* counter = tpm.counters->find(value);
+        TRY(require(counter != nullptr, Rc::BadCounter));
+        return Entity::of(*counter);
+      }
+      case EntityType::Nv: {  // 10
+        const NvArea* area = tpm.nv->find(value);
+        TRY(require(area != nullptr, Rc::BadIndex));
+        return Entity::of(*area);
+      }
       default:
         return Rc::BadParameter;  // 11
     }

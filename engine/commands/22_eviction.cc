@@ -28,9 +28,12 @@ struct FlushSpecific {
         TRY(require(tpm.sessions->find(handle) != nullptr, Rc::BadParameter));  // 7
         tpm.sessions.edit().end(handle);                                       // 8
         return Out{};
+      case ResourceType::DaaTpm:                                      // 5
+        TRY(require(tpm.daa->find(handle).ok(), Rc::BadParameter));  // 7
+        tpm.daa.edit().end(handle);                                  // 8
+        return Out{};
       case ResourceType::Context:  // 1
       case ResourceType::Trans:    // 4
-      case ResourceType::DaaTpm:   // 5
         return Rc::BadParameter;   // 7: none of them is ever allocated
       default:
         return Rc::InvalidResource;  // 6
@@ -39,7 +42,7 @@ struct FlushSpecific {
 };
 
 constexpr std::array kRows = {
-    row<FlushSpecific>(ordinal::FlushSpecific, "TPM_FlushSpecific", Needs::Started),
+    may_name_key(row<FlushSpecific>(ordinal::FlushSpecific, "TPM_FlushSpecific", Needs::Started)),
 };
 
 }  // namespace

@@ -50,8 +50,9 @@ struct TickStampBlob {
 
 constexpr std::array kRows = {
     row<GetTicks>(ordinal::GetTicks, "TPM_GetTicks", Needs::Unowned),
-    row<TickStampBlob>(ordinal::TickStampBlob, "TPM_TickStampBlob", Needs::Operational,
-                       optional(key<&TickStampBlob::In::key>())),
+    delegable(KeyPermission::TickStampBlob,
+              row<TickStampBlob>(ordinal::TickStampBlob, "TPM_TickStampBlob", Needs::Operational,
+                                 optional(key<&TickStampBlob::In::key>()))),
 };
 
 }  // namespace

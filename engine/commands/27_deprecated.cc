@@ -62,10 +62,11 @@ struct LoadKey {
 };
 
 constexpr std::array kRows = {
-    row<EvictKey>(ordinal::EvictKey, "TPM_EvictKey", Needs::Operational),
+    names_key(row<EvictKey>(ordinal::EvictKey, "TPM_EvictKey", Needs::Operational)),
     row<TerminateHandle>(ordinal::Terminate_Handle, "TPM_Terminate_Handle", Needs::Started),
     row<Reset>(ordinal::Reset, "TPM_Reset", Needs::Started),
-    row<LoadKey>(ordinal::LoadKey, "TPM_LoadKey", Needs::Operational, optional(key<&LoadKey::In::parent>())),
+    delegable(KeyPermission::LoadKey,
+              row<LoadKey>(ordinal::LoadKey, "TPM_LoadKey", Needs::Operational, optional(key<&LoadKey::In::parent>()))),
 };
 
 }  // namespace

@@ -31,8 +31,11 @@ struct DisablePubekRead {
 };
 
 constexpr std::array kRows = {
-    row<OwnerReadPubek>(ordinal::OwnerReadPubek, "TPM_OwnerReadPubek", Needs::Operational, owner()),
-    row<DisablePubekRead>(ordinal::DisablePubekRead, "TPM_DisablePubekRead", Needs::Operational, owner()),
+    delegable(OwnerPermission::OwnerReadPubek,
+              audited(row<OwnerReadPubek>(ordinal::OwnerReadPubek, "TPM_OwnerReadPubek", Needs::Operational, owner()))),
+    delegable(
+        OwnerPermission::DisablePubekRead,
+        audited(row<DisablePubekRead>(ordinal::DisablePubekRead, "TPM_DisablePubekRead", Needs::Operational, owner()))),
 };
 
 }  // namespace

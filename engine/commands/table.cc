@@ -14,16 +14,27 @@ std::span<const Chapter> all_chapters() {
       chapter_05(),
       chapter_06(),
       chapter_07(),
+      chapter_08(),
+      chapter_09(),
       chapter_10(),
+      chapter_11(),
+      chapter_11_cmk(),
+      chapter_12(),
       chapter_13(),
       chapter_14(),
       chapter_15(),
       chapter_16(),
       chapter_17(),
       chapter_18(),
+      chapter_20(),
       chapter_22(),
       chapter_23(),
+      chapter_25(),
+      chapter_26_join(),
+      chapter_26_sign(),
       chapter_27(),
+      chapter_27_change_auth_asym(),
+      chapter_27_dir(),
       chapter_27_pubek(),
   };
   return kChapters;
@@ -45,7 +56,7 @@ std::vector<const CommandRow*> sorted_rows() {
 const CommandRow* find_command(uint32_t ordinal) {
   static const std::vector<const CommandRow*> kRows = sorted_rows();
   auto at = std::ranges::lower_bound(kRows, ordinal, {}, &CommandRow::ordinal);
-  return at != kRows.end() && (*at)->ordinal == ordinal ? *at : nullptr;
+  return at != kRows.end() && (*at)->ordinal == ordinal && (*at)->offered ? *at : nullptr;
 }
 
 }  // namespace tpm

@@ -25,32 +25,6 @@ Bignum exponent_of(View exponent) {
   return exponent.empty() ? number(kDefault) : number(exponent);
 }
 
-// Everything OpenSSL wants to know of a private key, from n, e and p.
-struct PrivateParts {
-  Bignum q{BN_new()}, d{BN_new()}, dp{BN_new()}, dq{BN_new()}, qinv{BN_new()};
-
-  bool derive(const BIGNUM* n, const BIGNUM* e, const BIGNUM* p, BN_CTX* ctx) {
-    Bignum rest(BN_new()), p1(BN_dup(p)), q1, phi(BN_new());
-    if (BN_is_zero(p) || BN_div(q.get(), rest.get(), n, p, ctx) != 1 || !BN_is_zero(rest.get())) return false;
-    if (BN_is_one(p) || BN_is_one(q.get()) || !BN_is_odd(p) || !BN_is_odd(q.get())) return false;
-    q1.reset(BN_dup(q.get()));
-    if (BN_sub_word(p1.get(), 1) != 1 || BN_sub_word(q1.get(), 1) != 1) return false;
-    for (BIGNUM* secret : {q.get(), d.get(), p1.get(), q1.get(), phi.get()}) BN_set_flags(secret, BN_FLG_CONSTTIME);
-    return BN_mul(phi.get(), p1.get(), q1.get(), ctx) == 1 && BN_mod_inverse(d.get(), e, phi.get(), ctx) != nullptr &&
-           BN_mod(dp.get(), d.get(), p1.get(), ctx) == 1 && BN_mod(dq.get(), d.get(), q1.get(), ctx) == 1 &&
-           BN_mod_inverse(qinv.get(), q.get(), p, ctx) != nullptr;
-  }
-
-  bool push(OSSL_PARAM_BLD* build, const BIGNUM* p) const {
-    return OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_D, d.get()) == 1 &&
-           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_FACTOR1, p) == 1 &&
-           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_FACTOR2, q.get()) == 1 &&
-           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_EXPONENT1, dp.get()) == 1 &&
-           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_EXPONENT2, dq.get()) == 1 &&
-           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_COEFFICIENT1, qinv.get()) == 1;
-  }
-};
-
 // OpenSSL leaves the reasons of a failed operation in a per-thread queue; here a failure is an ordinary answer.
 template <class T>
 T without_queue(T value) {
@@ -78,9 +52,11 @@ bool set_oaep(EVP_PKEY_CTX* ctx) {
 }
 
 std::optional<Bytes> encrypt(EVP_PKEY* key, size_t n, View plain, int padding) {
+  if (key == nullptr) return std::nullopt;
   PkeyCtx ctx = context(key);
   if (EVP_PKEY_encrypt_init(ctx.get()) != 1) return without_queue(std::nullopt);
-  bool set = padding == RSA_PKCS1_OAEP_PADDING ? set_oaep(ctx.get()) : EVP_PKEY_CTX_set_rsa_padding(ctx.get(), padding) == 1;
+  bool set =
+      padding == RSA_PKCS1_OAEP_PADDING ? set_oaep(ctx.get()) : EVP_PKEY_CTX_set_rsa_padding(ctx.get(), padding) == 1;
   Bytes out(n);
   if (!set || EVP_PKEY_encrypt(ctx.get(), out.data(), &n, plain.data(), plain.size()) != 1) {
     return without_queue(std::nullopt);
@@ -90,9 +66,11 @@ std::optional<Bytes> encrypt(EVP_PKEY* key, size_t n, View plain, int padding) {
 }
 
 std::optional<base::SecretBytes> decrypt(EVP_PKEY* key, size_t n, View cipher, int padding) {
+  if (key == nullptr) return std::nullopt;
   PkeyCtx ctx = context(key);
   if (EVP_PKEY_decrypt_init(ctx.get()) != 1) return without_queue(std::nullopt);
-  bool set = padding == RSA_PKCS1_OAEP_PADDING ? set_oaep(ctx.get()) : EVP_PKEY_CTX_set_rsa_padding(ctx.get(), padding) == 1;
+  bool set =
+      padding == RSA_PKCS1_OAEP_PADDING ? set_oaep(ctx.get()) : EVP_PKEY_CTX_set_rsa_padding(ctx.get(), padding) == 1;
   base::SecretBytes out(n);
   if (!set || EVP_PKEY_decrypt(ctx.get(), out.fill().data(), &n, cipher.data(), cipher.size()) != 1) {
     return without_queue(std::nullopt);
@@ -103,53 +81,122 @@ std::optional<base::SecretBytes> decrypt(EVP_PKEY* key, size_t n, View cipher, i
 
 }  // namespace
 
-RsaKey::RsaKey(evp_pkey_st* key, size_t bytes) : key_(key), bytes_(bytes) {}
+// What OpenSSL wants to know of a key: n and e, and from p everything else of the private half.
+struct RsaKey::Numbers {
+  Bignum n, e, p;  // without p: a public key
+  Bignum q{BN_new()}, d{BN_new()}, dp{BN_new()}, dq{BN_new()};
+
+  bool plausible() const { return n && e && BN_is_odd(n.get()) && BN_is_odd(e.get()) && !BN_is_one(e.get()); }
+
+  bool derive(BN_CTX* ctx) {
+    Bignum rest(BN_new()), p1(BN_dup(p.get())), q1, phi(BN_new());
+    if (BN_is_zero(p.get()) || BN_div(q.get(), rest.get(), n.get(), p.get(), ctx) != 1 || !BN_is_zero(rest.get())) {
+      return false;
+    }
+    if (BN_is_one(p.get()) || BN_is_one(q.get()) || !BN_is_odd(p.get()) || !BN_is_odd(q.get())) return false;
+    if (BN_cmp(p.get(), q.get()) == 0) return false;
+    q1.reset(BN_dup(q.get()));
+    if (BN_sub_word(p1.get(), 1) != 1 || BN_sub_word(q1.get(), 1) != 1) return false;
+    for (BIGNUM* secret : {q.get(), d.get(), p1.get(), q1.get(), phi.get()}) BN_set_flags(secret, BN_FLG_CONSTTIME);
+    return BN_mul(phi.get(), p1.get(), q1.get(), ctx) == 1 &&
+           BN_mod_inverse(d.get(), e.get(), phi.get(), ctx) != nullptr &&
+           BN_mod(dp.get(), d.get(), p1.get(), ctx) == 1 && BN_mod(dq.get(), d.get(), q1.get(), ctx) == 1;
+  }
+
+  bool push_public(OSSL_PARAM_BLD* build) const {
+    return OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n.get()) == 1 &&
+           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e.get()) == 1;
+  }
+  bool push_private(OSSL_PARAM_BLD* build, const BIGNUM* qinv) const {
+    return OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_D, d.get()) == 1 &&
+           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_FACTOR1, p.get()) == 1 &&
+           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_FACTOR2, q.get()) == 1 &&
+           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_EXPONENT1, dp.get()) == 1 &&
+           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_EXPONENT2, dq.get()) == 1 &&
+           OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_COEFFICIENT1, qinv) == 1;
+  }
+
+  EVP_PKEY* make(bool with_private) const {
+    ParamBuild build(OSSL_PARAM_BLD_new());
+    if (!build || !push_public(build.get())) return nullptr;
+    Bignum qinv(BN_new());
+    if (with_private) {
+      BignumCtx ctx(BN_CTX_new());
+      if (!ctx || !qinv || BN_mod_inverse(qinv.get(), q.get(), p.get(), ctx.get()) == nullptr) return nullptr;
+      if (!push_private(build.get(), qinv.get())) return nullptr;
+    }
+    Params params(OSSL_PARAM_BLD_to_param(build.get()));
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+    EVP_PKEY* key = nullptr;
+    int selection = with_private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY;
+    bool made = params && ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1 &&
+                EVP_PKEY_fromdata(ctx.get(), &key, selection, params.get()) == 1;
+    return made ? key : nullptr;
+  }
+};
+
+RsaKey::RsaKey(std::unique_ptr<Numbers> numbers, size_t bytes) : numbers_(std::move(numbers)), bytes_(bytes) {}
 RsaKey::~RsaKey() { EVP_PKEY_free(key_); }
 
-std::shared_ptr<const RsaKey> RsaKey::from_public(View modulus, View exponent) { return build(modulus, exponent, nullptr); }
+namespace {
+bool usable(View modulus, View exponent) {
+  constexpr size_t kMostModulus = 512, kMostExponent = 8;
+  return !modulus.empty() && modulus.size() <= kMostModulus && exponent.size() <= kMostExponent;
+}
+}  // namespace
+
+std::shared_ptr<const RsaKey> RsaKey::from_public(View modulus, View exponent) {
+  if (!usable(modulus, exponent)) return nullptr;
+  std::unique_ptr<Numbers> numbers(new Numbers{.n = number(modulus), .e = exponent_of(exponent)});
+  if (!numbers->plausible()) return nullptr;
+  std::shared_ptr<const RsaKey> key(new RsaKey(std::move(numbers), modulus.size()));
+  return key->public_key() == nullptr ? nullptr : key;
+}
 
 std::shared_ptr<const RsaKey> RsaKey::from_prime(View modulus, View exponent, View prime) {
-  return build(modulus, exponent, &prime);
+  if (!usable(modulus, exponent)) return nullptr;
+  std::unique_ptr<Numbers> numbers(new Numbers{.n = number(modulus), .e = exponent_of(exponent), .p = number(prime)});
+  BignumCtx ctx(BN_CTX_new());
+  if (!ctx || !numbers->plausible() || !numbers->p || !numbers->derive(ctx.get())) return without_queue(nullptr);
+  return std::shared_ptr<const RsaKey>(new RsaKey(std::move(numbers), modulus.size()));
 }
 
-std::shared_ptr<const RsaKey> RsaKey::build(View modulus, View exponent, const View* prime) {
-  if (modulus.empty() || modulus.size() > 512 || exponent.size() > 8) return nullptr;
-  Bignum n = number(modulus), e = exponent_of(exponent);
-  BignumCtx bn(BN_CTX_new());
-  ParamBuild build(OSSL_PARAM_BLD_new());
-  if (!n || !e || !bn || !build || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) || BN_is_one(e.get())) return nullptr;
-  if (OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
-      OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
-    return without_queue(nullptr);
-  }
-  PrivateParts parts;
-  Bignum p;
-  if (prime != nullptr) {
-    p = number(*prime);
-    if (!parts.derive(n.get(), e.get(), p.get(), bn.get()) || !parts.push(build.get(), p.get())) return without_queue(nullptr);
-  }
-  Params params(OSSL_PARAM_BLD_to_param(build.get()));
-  PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
-  EVP_PKEY* key = nullptr;
-  if (!params || !ctx || EVP_PKEY_fromdata_init(ctx.get()) != 1 ||
-      EVP_PKEY_fromdata(ctx.get(), &key, prime != nullptr ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
-    return without_queue(nullptr);
-  }
-  return std::shared_ptr<const RsaKey>(new RsaKey(key, modulus.size()));
+// A key that can do private operations can do public ones.
+evp_pkey_st* RsaKey::public_key() const {
+  if (key_ == nullptr) key_ = numbers_->make(false);
+  return without_queue(key_);
 }
 
-std::optional<Bytes> RsaKey::encrypt_oaep(View plain) const { return encrypt(key_, bytes_, plain, RSA_PKCS1_OAEP_PADDING); }
-std::optional<Bytes> RsaKey::encrypt_pkcs1(View plain) const { return encrypt(key_, bytes_, plain, RSA_PKCS1_PADDING); }
-std::optional<Bytes> RsaKey::encrypt_raw(View plain) const { return encrypt(key_, bytes_, plain, RSA_NO_PADDING); }
+evp_pkey_st* RsaKey::private_key() const {
+  if (key_is_private_) return key_;
+  if (!numbers_ || !numbers_->p) return nullptr;
+  EVP_PKEY* key = without_queue(numbers_->make(true));
+  if (key == nullptr) return nullptr;
+  EVP_PKEY_free(key_);
+  key_ = key;
+  key_is_private_ = true;
+  numbers_.reset();
+  return key_;
+}
+
+std::optional<Bytes> RsaKey::encrypt_oaep(View plain) const {
+  return encrypt(public_key(), bytes_, plain, RSA_PKCS1_OAEP_PADDING);
+}
+std::optional<Bytes> RsaKey::encrypt_pkcs1(View plain) const {
+  return encrypt(public_key(), bytes_, plain, RSA_PKCS1_PADDING);
+}
+std::optional<Bytes> RsaKey::encrypt_raw(View plain) const {
+  return encrypt(public_key(), bytes_, plain, RSA_NO_PADDING);
+}
 
 std::optional<base::SecretBytes> RsaKey::decrypt_oaep(View cipher) const {
-  return decrypt(key_, bytes_, cipher, RSA_PKCS1_OAEP_PADDING);
+  return decrypt(private_key(), bytes_, cipher, RSA_PKCS1_OAEP_PADDING);
 }
 std::optional<base::SecretBytes> RsaKey::decrypt_pkcs1(View cipher) const {
-  return decrypt(key_, bytes_, cipher, RSA_PKCS1_PADDING);
+  return decrypt(private_key(), bytes_, cipher, RSA_PKCS1_PADDING);
 }
 std::optional<base::SecretBytes> RsaKey::decrypt_raw(View cipher) const {
-  return decrypt(key_, bytes_, cipher, RSA_NO_PADDING);
+  return decrypt(private_key(), bytes_, cipher, RSA_NO_PADDING);
 }
 
 std::optional<Bytes> RsaKey::sign_sha1(const Digest& digest) const {
@@ -160,7 +207,9 @@ std::optional<Bytes> RsaKey::sign_sha1(const Digest& digest) const {
 }
 
 std::optional<Bytes> RsaKey::sign_der(View encoded) const {
-  PkeyCtx ctx = context(key_);
+  EVP_PKEY* key = private_key();
+  if (key == nullptr) return std::nullopt;
+  PkeyCtx ctx = context(key);
   size_t n = bytes_;
   Bytes out(n);
   if (EVP_PKEY_sign_init(ctx.get()) != 1 || EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) != 1 ||
@@ -172,17 +221,20 @@ std::optional<Bytes> RsaKey::sign_der(View encoded) const {
 }
 
 bool RsaKey::verify_sha1(const Digest& digest, View signature) const {
-  PkeyCtx ctx = context(key_);
-  return without_queue(EVP_PKEY_verify_init(ctx.get()) == 1 &&
-                       EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1 &&
-                       EVP_PKEY_CTX_set_signature_md(ctx.get(), EVP_sha1()) == 1 &&
-                       EVP_PKEY_verify(ctx.get(), signature.data(), signature.size(), digest.data(), digest.size()) == 1);
+  EVP_PKEY* key = public_key();
+  if (key == nullptr) return false;
+  PkeyCtx ctx = context(key);
+  return without_queue(
+      EVP_PKEY_verify_init(ctx.get()) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1 &&
+      EVP_PKEY_CTX_set_signature_md(ctx.get(), EVP_sha1()) == 1 &&
+      EVP_PKEY_verify(ctx.get(), signature.data(), signature.size(), digest.data(), digest.size()) == 1);
 }
 
 Result<GeneratedRsa> generate_rsa(unsigned bits, View exponent, const std::function<bool()>& cancelled) {
   PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
   Bignum e = exponent_of(exponent);
-  if (!ctx || EVP_PKEY_keygen_init(ctx.get()) != 1 || EVP_PKEY_CTX_set_rsa_keygen_bits(ctx.get(), static_cast<int>(bits)) != 1 ||
+  if (!ctx || EVP_PKEY_keygen_init(ctx.get()) != 1 ||
+      EVP_PKEY_CTX_set_rsa_keygen_bits(ctx.get(), static_cast<int>(bits)) != 1 ||
       EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx.get(), e.get()) != 1) {
     return without_queue(Rc::BadKeyProperty);
   }

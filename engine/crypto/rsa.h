@@ -13,12 +13,14 @@ struct evp_pkey_st;
 
 namespace tpm::crypto {
 
-// The public half, and the private one when it was made from a prime. Shared and never changed.
+// The public half, and the private one when it was made from a prime. Shared; what it is never changes. The numbers
+// that only private operations need are computed by the first of them: many a key is loaded and not used.
 class RsaKey {
  public:
   // Modulus and public exponent big-endian; an empty exponent is 65537. Null when they are no RSA key.
   static std::shared_ptr<const RsaKey> from_public(View modulus, View exponent);
-  // Null also when the prime does not divide the modulus.
+  // Null also when the prime does not divide the modulus, or the exponent has no inverse. That both factors are prime
+  // is not checked: where they are not, private operations give nothing.
   static std::shared_ptr<const RsaKey> from_prime(View modulus, View exponent, View prime);
   ~RsaKey();
 
@@ -40,10 +42,15 @@ class RsaKey {
   std::optional<Bytes> encrypt_raw(View plain) const;
 
  private:
-  RsaKey(evp_pkey_st* key, size_t bytes);
-  static std::shared_ptr<const RsaKey> build(View modulus, View exponent, const View* prime);
+  struct Numbers;
+  RsaKey(std::unique_ptr<Numbers> numbers, size_t bytes);
+  // Null: the numbers are no key.
+  evp_pkey_st* public_key() const;
+  evp_pkey_st* private_key() const;
 
-  evp_pkey_st* key_;
+  mutable std::unique_ptr<Numbers> numbers_;  // until they are in key_
+  mutable evp_pkey_st* key_ = nullptr;
+  mutable bool key_is_private_ = false;
   size_t bytes_;
 };
 

@@ -90,13 +90,22 @@ Result<> Call::authorize_slots(void* in) {
   for (size_t slot = 0; slot < row.n_auth; slot++) {
     const AuthSlot& wanted = row.auth[slot];
     if (!has_auth(slot)) continue;
-    if (wanted.kind == AuthSlot::Kind::Key) TRY(authorize(slot, Entity::of(*wanted.handle_in(in))));
+    if (wanted.kind == AuthSlot::Kind::Key) {
+      const KeyHandle& key = wanted.handle_in(in);
+      if (delegated(slot)) TRY(tpm.check_delegated_use(key->blob));
+      TRY(authorize(slot, Entity::of(key)));
+    }
     if (wanted.kind == AuthSlot::Kind::Owner) {
       TRY(require(tpm.owned(), Rc::AuthFail));
       TRY(authorize(slot, Entity::owner(tpm)));
     }
   }
   return {};
+}
+
+bool Call::delegated(size_t slot) const {
+  const Session* session = tpm.sessions->find(auths_[slot].handle_);
+  return session != nullptr && session->protocol == ProtocolId::Dsap;
 }
 
 Result<> Call::authorize(size_t slot, const Entity& entity) {
@@ -107,6 +116,10 @@ Result<> Call::authorize(size_t slot, const Entity& entity) {
   bool oiap = session->protocol == ProtocolId::Oiap;
   TRY(require(wanted == Protocol::Any || (wanted == Protocol::Oiap) == oiap, Rc::BadMode));
 
+  // Part 3, 9: no proof is looked at while a time-out runs.
+  bool barred =
+      row.needs.no_lockout && tpm.lockout->running() && tpm.lockout->seconds_left(entity.type, tpm.ticks()) > 0;
+  TRY(require(!barred, Rc::DefendLockRunning));
   bool second = slot > 0 && has_auth(0);
   Rc failure = second ? Rc::Auth2Fail : Rc::AuthFail;
   if (!oiap) TRY(require(session->entity_digest == entity.digest && entity.type != EntityType::Data, failure));
@@ -116,7 +129,10 @@ Result<> Call::authorize(size_t slot, const Entity& entity) {
   auth.nonce_even_ = session->nonce_even;
   auth.hmac_key_ = oiap ? entity.secret : session->shared_secret;
   Digest expected = crypto::hmac_of(auth.hmac_key_, in_digest_, auth.nonce_even_, auth.nonce_odd_, auth.continue_);
-  TRY(require(base::equal_constant_time(expected, auth.in_auth_), failure));
+  if (!base::equal_constant_time(expected, auth.in_auth_)) {
+    wrong_proof_ = entity.type;
+    return failure;
+  }
   auth.verified_ = true;
   return {};
 }
@@ -146,7 +162,20 @@ Result<> Call::finish(size_t param_bytes, const Digest* out_digest) {
       sessions.end(auth.handle_);
     }
   }
+  if (audited_ && !audited_before()) TRY(audit(*out_digest));
   return tpm.commit();
+}
+
+Result<> Call::audit_before_action() {
+  if (!audited_before()) return {};
+  TRY(audit_input(tpm, in_digest_));
+  return tpm.commit();
+}
+
+Result<> Call::audit(const Digest& out_digest) {
+  TRY(audit_input(tpm, in_digest_));
+  audit_output(tpm, out_digest);
+  return {};
 }
 
 void Call::write_head(wire::Writer& w) const {
@@ -165,6 +194,7 @@ void Call::end_sessions() {
   for (const Auth& auth : auths_) {
     if (auth.present_ && tpm.sessions->find(auth.handle_) != nullptr) tpm.sessions.edit().end(auth.handle_);
   }
+  if (tpm.daa->find(daa_session_).ok()) tpm.daa.edit().end(daa_session_);
 }
 
 }  // namespace tpm

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "engine/crypto/hash.h"
+#include "engine/dispatch/audit.h"
 #include "engine/dispatch/command.h"
+#include "engine/spec/ordinals.h"
 #include "engine/spec/types.h"
 #include "engine/state/tpm.h"
 
@@ -18,11 +21,18 @@ struct Entity {
   Digest digest{};  // what an OSAP session for it was opened with
 
   static Entity of(const Key& key) { return {EntityType::KeyHandle, key.secret.usage_auth, key.public_digest()}; }
+  static Entity of(const KeyHandle& handle) {
+    Entity entity = of(*handle);
+    if (handle.value == kSrkHandle) entity.type = EntityType::Srk;
+    return entity;
+  }
   static Entity owner(const Tpm& tpm) {
     return {EntityType::Owner, tpm.ownership->owner_auth, tpm.ownership->owner_digest()};
   }
+  static Entity of(const Counter& counter) { return {EntityType::Counter, counter.auth, counter.digest()}; }
+  static Entity of(const NvArea& area) { return {EntityType::Nv, area.auth, area.digest()}; }
   // A secret no session can be opened for beforehand: OIAP only.
-  static Entity bare(const Secret& secret) { return {EntityType::Data, secret, {}}; }
+  static Entity bare(const Secret& secret, EntityType type = EntityType::Data) { return {type, secret, {}}; }
 };
 
 class Auth {
@@ -65,7 +75,12 @@ class Auth {
 class Call {
  public:
   Call(Tpm& state, const CommandRow& command, Tag request_tag, uint8_t from_locality, base::ForeignBytes answer)
-      : tpm(state), row(command), locality(from_locality), tag_(request_tag), response_(answer) {}
+      : tpm(state),
+        row(command),
+        locality(from_locality),
+        tag_(request_tag),
+        response_(answer),
+        audited_(audited_now(state, command)) {}
 
   Tpm& tpm;
   const CommandRow& row;
@@ -81,12 +96,13 @@ class Call {
   Result<> authorize(size_t slot, const Entity& entity);
 
   // The steps of the dispatcher, in its order; execute<C> calls them.
-  bool wants_in_digest() const { return sessions() > 0; }
+  bool wants_in_digest() const { return sessions() > 0 || audited_; }
   Result<> bind_request(wire::Reader& reader, const Digest& in_digest);  // 6-9
   Result<> find_keys(void* in);                                          // 10
   Result<> authorize_slots(void* in);                                    // 11
+  Result<> audit_before_action();                                        // 12
   Result<> all_verified() const;
-  Result<> finish(size_t param_bytes, const Digest* out_digest);         // 13
+  Result<> finish(size_t param_bytes, const Digest* out_digest);  // 13
   base::ForeignBytes response() const { return response_; }
   size_t response_bytes() const { return response_bytes_; }
   void write_head(wire::Writer& w) const;
@@ -95,6 +111,11 @@ class Call {
   // Whether a failure ends the request's sessions: from step 10 on.
   bool past_parsing() const { return past_parsing_; }
   void end_sessions();
+  // Whose secret a session proved wrong; nobody's when it was something else that failed.
+  std::optional<EntityType> wrong_proof() const { return wrong_proof_; }
+
+  // Part 3, 26: a DAA session does not outlive a stage that failed.
+  void end_daa_session_on_failure(uint32_t handle) { daa_session_ = handle; }
 
  private:
   struct Trailer {
@@ -103,18 +124,25 @@ class Call {
     Digest res_auth{};
   };
 
+  // TPM_SaveState is audited before its action, so that what it saves has the audit (Part 3, 8.1, corner case 3.a).
+  bool audited_before() const { return audited_ && row.ordinal == ordinal::SaveState; }
+  Result<> audit(const Digest& out_digest);
   Result<> check_state() const;
   Result<> check_tag();
   Result<> read_trailers(wire::Reader& reader);
+  bool delegated(size_t slot) const;
   Result<> check_auth_data_usage(const Key& key, Use use) const;
 
   const Tag tag_;
   base::ForeignBytes response_;
+  const bool audited_;  // as it was when the command came
   std::array<Auth, 2> auths_{};
   Digest in_digest_{};
   std::array<Trailer, 2> trailers_{};
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
+  std::optional<EntityType> wrong_proof_;
+  uint32_t daa_session_ = 0;
 };
 
 }  // namespace tpm

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/dispatch/handles.h"
+#include "engine/spec/delegation.h"
 #include "engine/spec/rc.h"
 #include "engine/state/keys.h"
 #include "lib/wire/reader.h"
@@ -18,7 +19,7 @@ class Call;
 
 // The gates of a command; any combination (Part 2, 17, and Part 3's state requirements).
 struct Needs {
-  bool started = false;     // not in failure mode
+  bool started = false;  // not in failure mode
   bool enabled = false;
   bool activated = false;
   bool owner = false;
@@ -66,7 +67,9 @@ constexpr AuthSlot key(Protocol protocol = Protocol::Any, Use use = {}) {
           }};
 }
 // The owner's secret, or that of the delegation row which ownerReference points at.
-constexpr AuthSlot owner(Protocol protocol = Protocol::Any) { return {.kind = AuthSlot::Kind::Owner, .protocol = protocol}; }
+constexpr AuthSlot owner(Protocol protocol = Protocol::Any) {
+  return {.kind = AuthSlot::Kind::Owner, .protocol = protocol};
+}
 // A secret that only the action can find; it calls Call::authorize before it changes anything.
 constexpr AuthSlot deferred(Protocol protocol = Protocol::Any) { return {.protocol = protocol}; }
 // May be absent; when fewer sessions came than there are slots, the optional ones are dropped from the front.
@@ -75,13 +78,31 @@ constexpr AuthSlot optional(AuthSlot slot) {
   return slot;
 }
 
+enum class Audit : uint8_t { Selectable, ByDefault, Never };
+
+// The handles, first in a request, whose keys a transport log names (Part 3, 24.2, action 10).
+enum class KeyHandles : uint8_t {
+  None,
+  One,
+  Two,
+  ByType,  // one, when the request's type field says that it is a key
+};
+
 struct CommandRow {
   uint32_t ordinal = 0;
   std::string_view name;
   Needs needs;
   std::array<AuthSlot, 2> auth{};
   size_t n_auth = 0;
-  bool before_selftest = false;  // may run before the TPM has tested itself in full
+  bool before_selftest = false;                              // may run before the TPM has tested itself in full
+  bool offered = true;                                       // false: in the table, but not in this build
+  OwnerPermission owner_permission = OwnerPermission::None;  // None: the owner cannot delegate it
+  KeyPermission key_permission = KeyPermission::None;        // None: a key's user cannot delegate it
+  Audit audit = Audit::Selectable;
+  bool wrappable = true;  // may be executed inside a transport session
+  KeyHandles key_handles = KeyHandles::None;
+  // What stays in clear in an encrypting transport: the first bytes after the header of a request and of a response.
+  size_t clear_in = 0, clear_out = 0;
   Result<size_t> (*execute)(Call& call, wire::Reader& reader) = nullptr;
 
   size_t least_sessions() const {
@@ -94,7 +115,7 @@ struct CommandRow {
 // A chapter's rows, in the order of its clauses.
 using Chapter = std::span<const CommandRow>;
 
-// The row of an ordinal; null when there is no such command.
+// The row of an ordinal; null when there is no such command, or this build does not offer it.
 const CommandRow* find_command(uint32_t ordinal);
 std::span<const Chapter> all_chapters();
 

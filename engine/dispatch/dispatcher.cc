@@ -31,7 +31,23 @@ Result<> check_before(Tpm& tpm, const CommandRow& row, uint8_t locality) {
   if (tpm.sha1->running && !keeps_sha1_thread(row.ordinal)) tpm.sha1.edit() = {};
   // Part 3, 3.3: a saved state is good only as long as nothing happens after it.
   if (tpm.saved->valid && !starting) tpm.saved.edit() = {};
+  if (tpm.lockout->running()) {
+    CurrentTicks now = tpm.ticks();
+    if (tpm.lockout->something_is_over(now)) tpm.lockout.edit().end_what_is_over(now);
+  }
   return tpm.commit();
+}
+
+// A guess counts before its outcome is told, and counts even when it cannot be made durable.
+Result<> count_wrong_proof(Tpm& tpm, EntityType type, const CommandRow& row) {
+  Lockout counted = *tpm.lockout;
+  CurrentTicks now = tpm.ticks();
+  counted.count(type, now);
+  if (row.ordinal == ordinal::ResetLockValue) counted.refuse_reset(now);
+  tpm.lockout.edit() = counted;
+  Result<> durable = tpm.commit();
+  if (!durable.ok()) tpm.lockout.reset(counted);
+  return durable;
 }
 
 Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response) {
@@ -50,6 +66,7 @@ Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base:
   Result<size_t> length = row->execute(call, reader);
   if (length.ok()) return length;
   tpm.abort();
+  if (call.wrong_proof()) TRY(count_wrong_proof(tpm, *call.wrong_proof(), *row));
   if (call.past_parsing() && length.error() != Rc::DefendLockRunning) {
     call.end_sessions();
     TRY(tpm.commit());

@@ -45,6 +45,18 @@ void write_out(wire::Writer& w, const Out& out, crypto::Sha1* digest) {
   w.hash_into(nullptr);
 }
 
+template <class Fields>
+struct Shape;
+template <class... F>
+struct Shape<std::tuple<F&...>> {
+  static constexpr size_t kClearBytes = (size_t{0} + ... + OutsideDigest<F>::kBytes);
+  // Key handles come first: KeyHandles counts them.
+  static constexpr auto kKeyHandles = static_cast<KeyHandles>((0 + ... + (std::is_same_v<F, KeyHandle> ? 1 : 0)));
+};
+// What the dispatcher must know of an In or Out without having one.
+template <class Fields>
+using ShapeOf = Shape<decltype(wire::fields_of(std::declval<Fields&>()))>;
+
 }  // namespace detail
 
 template <class C>
@@ -56,6 +68,8 @@ Result<size_t> execute(Call& call, wire::Reader& reader) {
   TRY(call.bind_request(reader, digest ? digest->finish() : Digest{}));
   TRY(call.find_keys(&in));
   TRY(call.authorize_slots(&in));
+
+  TRY(call.audit_before_action());
 
   typename C::Out out = TRY(C::run(call, in));
   TRY(call.all_verified());
@@ -76,14 +90,62 @@ Result<size_t> execute(Call& call, wire::Reader& reader) {
 template <class C, class... Slots>
 constexpr CommandRow row(uint32_t ordinal, std::string_view name, Needs needs, Slots... slots) {
   static_assert(sizeof...(Slots) <= 2);
-  CommandRow r{.ordinal = ordinal, .name = name, .needs = needs, .n_auth = sizeof...(Slots), .execute = &execute<C>};
+  CommandRow r{.ordinal = ordinal,
+               .name = name,
+               .needs = needs,
+               .n_auth = sizeof...(Slots),
+               .key_handles = detail::ShapeOf<typename C::In>::kKeyHandles,
+               .clear_in = detail::ShapeOf<typename C::In>::kClearBytes,
+               .clear_out = detail::ShapeOf<typename C::Out>::kClearBytes,
+               .execute = &execute<C>};
   size_t i = 0;
   ((r.auth[i++] = slots), ...);
   return r;
 }
+
+// Traits of a row, put around it.
+
 // For the few commands a TPM must be able to do before it has tested itself (Part 1, 7).
 constexpr CommandRow before_selftest(CommandRow r) {
   r.before_selftest = true;
+  return r;
+}
+// A delegation with this permission may stand in for the owner, or for the user of the key.
+constexpr CommandRow delegable(OwnerPermission permission, CommandRow r) {
+  r.owner_permission = permission;
+  return r;
+}
+constexpr CommandRow delegable(KeyPermission permission, CommandRow r) {
+  r.key_permission = permission;
+  return r;
+}
+// Audited until TPM_SetOrdinalAuditStatus says otherwise (Part 2, 17).
+constexpr CommandRow audited(CommandRow r) {
+  r.audit = Audit::ByDefault;
+  return r;
+}
+constexpr CommandRow never_audited(CommandRow r) {
+  r.audit = Audit::Never;
+  return r;
+}
+constexpr CommandRow not_in_transport(CommandRow r) {
+  r.wrappable = false;
+  return r;
+}
+// Its first field is a key's handle although the action finds the key by itself.
+constexpr CommandRow names_key(CommandRow r) {
+  r.key_handles = KeyHandles::One;
+  return r;
+}
+// Its first handle is a key's when the type field of the request says so.
+constexpr CommandRow may_name_key(CommandRow r) {
+  r.key_handles = KeyHandles::ByType;
+  return r;
+}
+
+// For commands that are a choice of who builds the TPM; without it they answer TPM_BAD_ORDINAL.
+constexpr CommandRow offered_if(bool offered, CommandRow r) {
+  r.offered = offered;
   return r;
 }
 

@@ -30,11 +30,19 @@ struct Clear {
 };
 using AnyHandle = Clear<uint32_t>;
 
+// Which fields they are, and their bytes on the wire.
 template <class T>
-struct OutsideDigest : std::false_type {};
+struct OutsideDigest : std::false_type {
+  static constexpr size_t kBytes = 0;
+};
 template <>
-struct OutsideDigest<KeyHandle> : std::true_type {};
+struct OutsideDigest<KeyHandle> : std::true_type {
+  static constexpr size_t kBytes = 4;
+};
 template <class T>
-struct OutsideDigest<Clear<T>> : std::true_type {};
+struct OutsideDigest<Clear<T>> : std::true_type {
+  static_assert(std::is_unsigned_v<T> || wire::IsByteArray<T>::value);
+  static constexpr size_t kBytes = sizeof(T);
+};
 
 }  // namespace tpm

@@ -61,11 +61,39 @@ struct CmkMigAuth {
   Digest pubkey_digest{};
 };
 
+struct CounterValue {
+  StructureTag tag = StructureTag::CounterValue;
+  std::array<uint8_t, 4> label{};
+  uint32_t count = 0;
+};
+
 struct CurrentTicks {
   StructureTag tag = StructureTag::CurrentTicks;
   uint64_t ticks = 0;
   uint16_t rate = 1;  // microseconds a tick
   Nonce nonce{};
+};
+
+// The defence against guessing (Part 2, 21.7-21.10).
+enum class DaState : uint8_t { Inactive = 0, Active = 1 };
+struct DaActionType {
+  StructureTag tag = StructureTag::DaActionType;
+  uint32_t actions = 1;  // a time-out
+};
+struct DaInfo {
+  StructureTag tag = StructureTag::DaInfo;
+  DaState state{};
+  uint16_t current_count = 0;
+  uint16_t threshold_count = 0;
+  DaActionType action_at_threshold;
+  uint32_t action_depend_value = 0;  // the seconds that are left
+  wire::SizedBytes vendor_data;
+};
+struct DaInfoLimited {
+  StructureTag tag = StructureTag::DaInfoLimited;
+  DaState state{};
+  DaActionType action_at_threshold;
+  wire::SizedBytes vendor_data;
 };
 
 struct CapVersionInfo {

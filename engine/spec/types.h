@@ -90,6 +90,7 @@ enum class StructureTag : uint16_t {
   QuoteInfo2 = 0x0036,
   DaInfo = 0x0037,
   DaInfoLimited = 0x0038,
+  DaActionType = 0x0039,
 };
 
 // Entity types (Part 2, 4.3); the high byte of the field is the ADIP encryption scheme.

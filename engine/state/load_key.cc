@@ -18,7 +18,8 @@ struct Schemes {
 Schemes allowed(const KeyBlob& key) {
   EncScheme enc = key.parms.enc_scheme;
   SigScheme sig = key.parms.sig_scheme;
-  bool oaep = enc == EncScheme::RsaesOaepSha1Mgf1, pkcs1 = enc == EncScheme::RsaesPkcs1v15, no_enc = enc == EncScheme::None;
+  bool oaep = enc == EncScheme::RsaesOaepSha1Mgf1, pkcs1 = enc == EncScheme::RsaesPkcs1v15,
+       no_enc = enc == EncScheme::None;
   bool no_sig = sig == SigScheme::None, sha1 = sig == SigScheme::RsassaPkcs1v15Sha1;
   bool any_sig = sha1 || sig == SigScheme::RsassaPkcs1v15Der || sig == SigScheme::RsassaPkcs1v15Info;
   switch (key.usage) {
@@ -36,6 +37,11 @@ Schemes allowed(const KeyBlob& key) {
       return {oaep || pkcs1, sha1 || sig == SigScheme::RsassaPkcs1v15Der};
   }
   return {};
+}
+
+// Part 2, 10.6: a key of this TPM, or one that is certified migratable.
+bool loadable(Payload payload) {
+  return payload == Payload::Asym || payload == Payload::MigrateRestricted || payload == Payload::MigrateExternal;
 }
 
 bool must_be_2048(KeyUsage usage) {
@@ -74,22 +80,22 @@ Result<wire::SizedBytes> pcr_info_at_creation(const KeyBlob& key, const Tpm& tpm
 
 Result<Key> load_wrapped(const Tpm& tpm, const Key& parent, const KeyBlob& wrapped) {
   TRY(require(parent.blob.usage == KeyUsage::Storage, Rc::InvalidKeyUsage));  // 2
-  TRY(check_key_properties(wrapped, tpm.flags->fips));                         // 3-4, 7.e-h
+  TRY(check_key_properties(wrapped, tpm.flags->fips));                        // 3-4, 7.e-h
   Key key{.blob = wrapped};
   auto opened = parent.rsa->decrypt_oaep(wrapped.enc_data);  // 5
   TRY(require(opened.has_value(), Rc::DecryptError));
   auto secret = wire::decode<StoreAsymKey>(opened->reveal());
   TRY(require(secret.ok(), Rc::InvalidStructure));
   key.secret = std::move(secret).take();
-  TRY(require(key.secret.payload == Payload::Asym, Rc::InvalidStructure));
-  TRY(require(key.public_digest() == key.secret.pub_data_digest, Rc::Fail));  // 6
-  TRY(require(key.prepare(), Rc::BadKeyProperty));                            // 7.a
+  TRY(require(loadable(key.secret.payload), Rc::InvalidStructure));
+  TRY(require(key.public_digest() == key.secret.pub_data_digest, Rc::Fail));                        // 6
+  TRY(require(key.prepare(), Rc::BadKeyProperty));                                                  // 7.a
   TRY(require(wrapped.usage != KeyUsage::Identity || !wrapped.migratable(), Rc::InvalidKeyUsage));  // 7.b
   TRY(require(wrapped.usage != KeyUsage::AuthChange, Rc::InvalidKeyUsage));                         // 7.c
   bool ours = wrapped.migratable() || key.secret.migration_auth == tpm.ownership->tpm_proof;
-  TRY(require(ours, Rc::InvalidKeyUsage));                                       // 7.d
-  static_cast<void>(TRY(pcr_info_at_creation(wrapped, tpm, 0)));                 // 7.i-j: legal values
-  key.parent_pcr_status = parent.parent_pcr_status || parent.uses_pcrs();        // 11-12
+  TRY(require(ours, Rc::InvalidKeyUsage));                                 // 7.d
+  static_cast<void>(TRY(pcr_info_at_creation(wrapped, tpm, 0)));           // 7.i-j: legal values
+  key.parent_pcr_status = parent.parent_pcr_status || parent.uses_pcrs();  // 11-12
   return key;
 }
 

@@ -46,6 +46,13 @@ struct Endorsement {
   Secret reset_auth;
 };
 
+// What governs keys that leave the TPM: certified migration (Part 2, 5.17) and maintenance (Part 3, 12).
+struct KeyTransfer {
+  uint32_t restrict_delegate = 0;
+  bool maintenance_key_loaded = false;
+  PubKey maintenance_key;  // manuMaintPub
+};
+
 // What TPM_SaveState left for the next TPM_Startup(ST_STATE).
 struct SavedState {
   bool valid = false;

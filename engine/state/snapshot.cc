@@ -109,15 +109,22 @@ base::Result<void, StateError> load_volatile(Tpm& tpm, View bytes) {
 }
 
 void journal_drafts(Tpm& tpm) {
-  std::array<Bytes, 16> bodies;
+  auto each_draft = [&tpm](auto f) {
+    each_volatile(tpm, [f](uint16_t id, uint16_t version, const auto& section) {
+      if (section.drafted()) f(id, version, *section);
+    });
+  };
+  wire::Writer count;
+  each_draft([&count](uint16_t, uint16_t version, const auto& body) { write_journaled(count, version, body); });
+  Bytes bodies;
+  bodies.reserve(count.written());  // never moves: sections are views into it
+  wire::Writer w(bodies);
   std::array<JournalSection, 16> changed;
   size_t n = 0;
-  each_volatile(tpm, [&](uint16_t id, uint16_t version, const auto& section) {
-    if (!section.drafted()) return;
-    wire::Writer w(bodies.at(n));
-    write_journaled(w, version, *section);
-    changed.at(n) = {id, bodies.at(n)};
-    n++;
+  each_draft([&](uint16_t id, uint16_t version, const auto& body) {
+    size_t at = w.written();
+    write_journaled(w, version, body);
+    changed.at(n++) = {id, View(bodies).subspan(at)};
   });
   tpm.platform.journal(std::span(changed).first(n));
 }

@@ -2,6 +2,8 @@
 #include "engine/state/tpm.h"
 
 #include "engine/crypto/hash.h"
+#include "engine/spec/features.h"
+#include "engine/spec/migration_structures.h"
 #include "engine/state/snapshot.h"
 
 namespace tpm {
@@ -69,6 +71,31 @@ Result<const Key*> Tpm::find_key(uint32_t handle, Use use, uint8_t locality) con
   return key;
 }
 
+Result<> Tpm::check_delegated_use(const KeyBlob& key) const {
+  if (!key.has_flag(kMigrateAuthority)) return {};
+  uint32_t bit = 0;
+  switch (key.usage) {
+    case KeyUsage::Signing:
+      bit = kCmkDelegateSigning;
+      break;
+    case KeyUsage::Storage:
+      bit = kCmkDelegateStorage;
+      break;
+    case KeyUsage::Bind:
+      bit = kCmkDelegateBind;
+      break;
+    case KeyUsage::Legacy:
+      bit = kCmkDelegateLegacy;
+      break;
+    case KeyUsage::Migrate:
+      bit = kCmkDelegateMigrate;
+      break;
+    default:
+      break;
+  }
+  return require((transfer->restrict_delegate & bit) != 0, Rc::InvalidKeyUsage);
+}
+
 CurrentTicks Tpm::ticks() const {
   const StAny& any = *stany;
   return {.ticks = any.ticks_us + (platform.now_us() - any.ticks_since_us), .nonce = any.tick_nonce};
@@ -88,16 +115,34 @@ void Tpm::init() {
   slots.clear_volatile();
   keys.reset(std::move(slots));
   sha1.reset({});
+  audit_digest.reset({});
+  nv_locks.reset({});
+  active_counter.reset({});
+  daa.reset({});
 }
 
-void Tpm::clear_owner() {
+void Tpm::make_daa_secrets() {
+  DaaSecrets& secrets = daa_secrets.edit();
+  random(secrets.tpm_seed.fill());
+  random(secrets.proof.fill());
+  random(secrets.blob_key.fill());
+}
+
+void Tpm::clear_owner(bool makers_nv_too) {
   // Part 3, 6.2, actions 4-14; keys under owner control go with the owner.
   keys.edit() = KeySlots{};
   sessions.edit().end_all();
+  daa.edit() = {};
 
   Ownership& own = ownership.edit();
   own = Ownership{};
   random(own.tpm_proof.fill());
+  if (transfer->restrict_delegate != 0) transfer.edit().restrict_delegate = 0;
+
+  nv.edit().clear_owner(makers_nv_too);
+  counters.edit().counters.items.clear();
+  active_counter.edit() = {};
+  audit.edit().choices.items.clear();
 
   PermanentFlags& f = flags.edit();
   f.disable_owner_clear = false;
@@ -106,13 +151,12 @@ void Tpm::clear_owner() {
   f.disable = true;
   f.deactivated = true;
   f.maintenance_done = false;
-  f.allow_maintenance = false;
+  f.allow_maintenance = kMaintenance;
   f.disable_full_da_logic_info = false;
   f.read_srk_pub = false;
   f.ownership = true;
   StClear& clear = stclear.edit();
   clear.owner_reference = kOwnerHandle;
-  clear.disable_reset_lock = false;
   random(clear.context_nonce_key);
   stany.edit().context_nonce_session = nonce();
 }

@@ -14,7 +14,6 @@ struct StClear {
   bool physical_presence_lock = false;
   bool global_lock = false;
   uint32_t owner_reference = kOwnerHandle;
-  bool disable_reset_lock = false;
   Nonce context_nonce_key{};
 };
 

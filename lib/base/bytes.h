@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -31,7 +32,13 @@ struct WipingAllocator {
 using Bytes = std::vector<uint8_t, WipingAllocator<uint8_t>>;
 using View = std::span<const uint8_t>;
 
-inline void append(Bytes& to, View more) { to.insert(to.end(), more.begin(), more.end()); }
+// The standard library copies byte by byte into memory of an allocator that it does not know.
+inline void append(Bytes& to, View more) {
+  if (more.empty()) return;
+  size_t at = to.size();
+  to.resize(at + more.size());
+  memcpy(to.data() + at, more.data(), more.size());
+}
 inline Bytes copy_of(View bytes) { return {bytes.begin(), bytes.end()}; }
 
 // Compares in a time that depends on the lengths only.

@@ -47,6 +47,10 @@ struct IsArray : std::false_type {};
 template <class T, size_t N>
 struct IsArray<std::array<T, N>> : std::true_type {};
 template <class T>
+struct IsByteMatrix : std::false_type {};
+template <size_t N, size_t M>
+struct IsByteMatrix<std::array<std::array<uint8_t, N>, M>> : std::true_type {};
+template <class T>
 struct IsSecret : std::false_type {};
 template <size_t N>
 struct IsSecret<base::Secret<N>> : std::true_type {};

@@ -84,6 +84,8 @@ void Writer::put(const T& value) {
     bytes(value);
   } else if constexpr (IsSecret<T>::value) {
     bytes(value.reveal());
+  } else if constexpr (IsByteMatrix<T>::value) {
+    bytes({value.front().data(), sizeof(T)});  // its rows lie one behind the other
   } else if constexpr (IsArray<T>::value) {
     for (const auto& element : value) put(element);
   } else {
@@ -95,7 +97,10 @@ void Writer::put(const T& value) {
 // The bytes of any wire value.
 template <class T>
 base::Bytes encode(const T& value) {
+  Writer count;
+  count.put(value);
   base::Bytes bytes;
+  bytes.reserve(count.written());
   Writer w(bytes);
   w.put(value);
   return bytes;

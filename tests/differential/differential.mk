@@ -36,4 +36,3 @@ $(B)/test/%.cases: $(B)/test/cases_%
 .PHONY: check-differential
 check-differential: $(B)/test/engine.cases $(B)/test/libtpms.cases
 	$(Q)awk -v least=5000 -f tests/differential/compare.awk Documentation/deviations.md tests/differential/deviations.tsv $^
-check-clients: check-differential

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <openssl/bn.h>
+
 #include "tests/engine/tpm_test.h"
 
 namespace world {
@@ -405,6 +407,44 @@ TEST_F(LoadKey2, RefusesAFixedKeyWithoutTheTpmsProof) {
   client::RsaPair pair = client::make_rsa(1024);
   Bytes blob = client::wrap_outside(client::signing_key(), pair, w.srk().pub(), kKeyAuth, kMigrationAuth);
   EXPECT_NE(tpm.load_key2(kSrk, kSrkAuth, blob).code(), rc::Ok);
+}
+
+TEST_F(LoadKey2, RefusesAPrimeOfAnotherModulus) {
+  client::RsaPair pair = client::make_rsa(1024);
+  pair.prime = client::make_rsa(1024).prime;
+  Key key = client::signing_key();
+  key.flags = client::kMigratable;
+  Bytes blob = client::wrap_outside(key, pair, w.srk().pub(), kKeyAuth, kMigrationAuth);
+  EXPECT_TRUE(refused(tpm.load_key2(kSrk, kSrkAuth, blob), rc::BadKeyProperty));
+}
+
+Bytes product(const Bytes& a, const Bytes& b) {
+  BN_CTX* ctx = BN_CTX_new();
+  BIGNUM* left = BN_bin2bn(a.data(), static_cast<int>(a.size()), nullptr);
+  BIGNUM* right = BN_bin2bn(b.data(), static_cast<int>(b.size()), nullptr);
+  EXPECT_EQ(BN_mul(left, left, right, ctx), 1);
+  Bytes bytes(static_cast<size_t>(BN_num_bytes(left)));
+  BN_bn2bin(left, bytes.data());
+  BN_free(left);
+  BN_free(right);
+  BN_CTX_free(ctx);
+  return bytes;
+}
+
+// Factors that are no primes may have a divisor in common: then neither has an inverse modulo the other.
+TEST_F(LoadKey2, AKeyOfFactorsWithACommonDivisorSignsNothing) {
+  if (libtpms()) GTEST_SKIP() << "it looks for the inverse when it loads";
+  auto prime = [] { return client::make_rsa(512).prime; };
+  Bytes common = prime(), factor = product(common, prime()), other = product(common, prime());
+  client::RsaPair pair{.pub = {.modulus = product(factor, other)}, .prime = factor};
+  Key key = client::signing_key();
+  key.flags = client::kMigratable;
+  auto loaded =
+      tpm.load_key2(kSrk, kSrkAuth, client::wrap_outside(key, pair, w.srk().pub(), kKeyAuth, kMigrationAuth));
+  ASSERT_TRUE(ok(loaded));
+  Bytes area = bytes_of(client::secret("area"));
+  EXPECT_TRUE(refused(tpm.sign(loaded.value.handle, kKeyAuth, area), rc::Fail));
+  EXPECT_TRUE(ok(tpm.pcr_read(0)));
 }
 
 TEST_F(LoadKey2, LoadsTheSameKeyTwiceUnderTwoHandles) {

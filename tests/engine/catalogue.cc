@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Every command once, in the state in which it succeeds. The ordinals, gates and tags are typed from Part 3.
+#include <map>
+
+#include "tests/engine/counter_client.h"
+#include "tests/engine/migration_client.h"
+#include "tests/engine/nv_client.h"
 #include "tests/engine/world.h"
 
 namespace world {
@@ -75,7 +80,23 @@ Command set_capability(World& w) {
 }
 Command get_capability_owner(World& w) { return {.ordinal = 0x66, .proofs = {w.by_owner(true)}}; }
 
-// ---- Chapter 10 ----
+// ---- Chapters 8 to 10 ----
+
+Command get_audit_digest(World&) { return {.ordinal = 0x85, .params = Out().u32(0)}; }
+Command get_audit_digest_signed(World& w) {
+  return {.ordinal = 0x86,
+          .handles = Out().u32(w.load(w.keys().identity)),
+          .params = Out().u8(1).raw(client::secret("replay")),
+          .proofs = {w.by_key(true)}};
+}
+Command set_ordinal_audit_status(World& w) {
+  return {.ordinal = 0x8d, .params = Out().u32(0x46).u8(1), .proofs = {w.by_owner(true)}};
+}
+
+Command reset_lock_value(World& w) {
+  if (w.tpm.run_oiap({.ordinal = 0x66}, kWrong).ok()) abort();  // so that there is something to reset
+  return {.ordinal = 0x40, .proofs = {w.by_owner(true)}};
+}
 
 Command seal(World& w) {
   Session* session = w.osap_srk();
@@ -130,6 +151,166 @@ Command load_key2(World& w) {
 Command get_pub_key(World& w) {
   return {.ordinal = 0x21, .handles = Out().u32(w.load(w.keys().sign)), .proofs = {w.by_key(true)}};
 }
+
+// ---- Chapter 11 ----
+
+// Outside any TPM: what keys are moved to, and what approves that they are.
+const client::RsaPair& facility() {
+  static const client::RsaPair pair = client::make_rsa(2048);
+  return pair;
+}
+Bytes approved(World& w, uint16_t scheme, const client::PubKey& to) {
+  auto answer = client::authorize_migration_key(w.tpm, kOwnerAuth, scheme, to);
+  World::must(answer.reply, "AuthorizeMigrationKey");
+  return answer.value;
+}
+client::PubKey srk_pub(World& w) { return client::public_part(w.srk()); }
+client::Migrating migrating(World& w, const client::PubKey& to) {
+  auto answer =
+      client::create_migration_blob(w.tpm, kSrk, kSrkAuth, client::kMsMigrate, approved(w, client::kMsMigrate, to),
+                                    w.keys().migratable_sign.encrypted, kMigrationAuth);
+  World::must(answer.reply, "CreateMigrationBlob");
+  return answer.value;
+}
+Command create_migration_blob(World& w) {
+  Bytes key_auth = approved(w, client::kMsMigrate, client::destination(facility()));
+  return {.ordinal = 0x28,
+          .handles = Out().u32(kSrk),
+          .params = Out().u16(client::kMsMigrate).raw(key_auth).sized(w.keys().migratable_sign.encrypted),
+          .proofs = {w.by_srk(true), {.session = w.oiap(), .secret = kMigrationAuth, .keep = true}}};
+}
+Command convert_migration_blob(World& w) {
+  client::Migrating from = migrating(w, srk_pub(w));
+  return {.ordinal = 0x2a,
+          .handles = Out().u32(kSrk),
+          .params = Out().sized(from.blob).sized(from.random),
+          .proofs = {w.by_srk(true)}};
+}
+Command authorize_migration_key(World& w) {
+  return {.ordinal = 0x2b,
+          .params = Out().u16(client::kMsMigrate).raw(client::destination(facility()).encode()),
+          .proofs = {w.by_owner(true)}};
+}
+Command migrate_key(World& w) {
+  static std::map<Bytes, Key> authorities;  // by SRK
+  Key& authority = authorities[w.srk().modulus];
+  if (authority.modulus.empty()) {
+    Key key = client::storage_key();
+    key.usage = client::kMigrate;
+    auto made = w.tpm.create_wrap_key(kSrk, kSrkAuth, key, kKeyAuth);
+    World::must(made.reply, "CreateWrapKey");
+    authority = made.value;
+  }
+  Bytes blob = migrating(w, client::public_part(authority)).blob;
+  return {.ordinal = 0x25,
+          .handles = Out().u32(w.load(authority)),
+          .params = Out().raw(srk_pub(w).encode()).sized(blob),
+          .proofs = {w.by_key(true)}};
+}
+Command cmk_set_restrictions(World& w) {
+  return {.ordinal = 0x1c, .params = Out().u32(0x80000000), .proofs = {w.by_owner(true)}};
+}
+Command cmk_approve_ma(World& w) {
+  return {.ordinal = 0x1d, .params = Out().raw(client::secret("authorities")), .proofs = {w.by_owner(true)}};
+}
+client::PubKey authority() { return client::verification_key(facility()); }
+Bytes msa() { return client::msa_composite({client::digest_of(authority())}); }
+Digest approval(World& w) {
+  auto answer = client::cmk_approve_ma(w.tpm, kOwnerAuth, client::sha1(msa()));
+  World::must(answer.reply, "CMK_ApproveMA");
+  return answer.value;
+}
+Key cmk_template() {
+  Key key = client::signing_key();
+  key.key12 = true;
+  key.flags = client::kMigratable | client::kMigrateAuthority;
+  return key;
+}
+Command cmk_create_key(World& w) {
+  Digest ticket = approval(w);
+  Session* session = w.osap_srk();
+  Out params;
+  params.raw(client::hide_even(*session, kKeyAuth)).raw(cmk_template().encode()).raw(ticket).raw(client::sha1(msa()));
+  return {.ordinal = 0x13, .handles = Out().u32(kSrk), .params = params, .proofs = {{.session = session}}};
+}
+Command cmk_create_ticket(World& w) {
+  Digest data = client::secret("signed");
+  Out params;
+  params.raw(authority().encode()).raw(data).sized(client::sign_sha1(facility(), data));
+  return {.ordinal = 0x12, .params = params, .proofs = {w.by_owner(true)}};
+}
+// A certified migratable key, and its way back to the same SRK.
+struct CmkJourney {
+  Key key;
+  Bytes ticket;
+  Digest seen{};
+  client::CmkBlobRequest request;
+};
+CmkJourney cmk_journey(World& w) {
+  auto made = client::cmk_create_key(w.tpm, kSrk, kSrkAuth, cmk_template(), kKeyAuth, approval(w), client::sha1(msa()));
+  World::must(made.reply, "CMK_CreateKey");
+  Digest source = client::digest_of(client::public_part(made.value));
+  CmkJourney journey{.key = made.value};
+  journey.ticket = client::cmk_auth(client::digest_of(authority()), client::digest_of(srk_pub(w)), source);
+  Digest digest = client::sha1(journey.ticket);
+  auto seen = client::cmk_create_ticket(w.tpm, kOwnerAuth, authority(), digest, client::sign_sha1(facility(), digest));
+  World::must(seen.reply, "CMK_CreateTicket");
+  journey.seen = seen.value;
+  journey.request = {.key_auth = approved(w, client::kMsRestrictApprove, srk_pub(w)),
+                     .source = source,
+                     .msa_list = msa(),
+                     .restrict_ticket = journey.ticket,
+                     .sig_ticket = bytes_of(seen.value),
+                     .encrypted = made.value.encrypted};
+  return journey;
+}
+Command cmk_create_blob(World& w) {
+  client::CmkBlobRequest r = cmk_journey(w).request;
+  Out params;
+  params.u16(client::kMsRestrictApprove).raw(r.key_auth).raw(r.source).sized(r.msa_list).sized(r.restrict_ticket);
+  params.sized(r.sig_ticket).sized(r.encrypted);
+  return {.ordinal = 0x1b, .handles = Out().u32(kSrk), .params = params, .proofs = {w.by_srk(true)}};
+}
+Command cmk_convert_migration(World& w) {
+  CmkJourney journey = cmk_journey(w);
+  auto blob = client::cmk_create_blob(w.tpm, kSrk, kSrkAuth, journey.request);
+  World::must(blob.reply, "CMK_CreateBlob");
+  Key there = journey.key;
+  there.encrypted = blob.value.blob;
+  Out params;
+  params.raw(journey.ticket).raw(journey.seen).raw(there.encode()).sized(msa()).sized(blob.value.random);
+  return {.ordinal = 0x24, .handles = Out().u32(kSrk), .params = params, .proofs = {w.by_srk(true)}};
+}
+
+// ---- Chapter 12 ----
+
+#ifdef WITH_MAINTENANCE
+Bytes load_maker() { return Out().raw(Digest{}).raw(client::destination(facility()).encode()); }
+Command create_maintenance_archive(World& w) {
+  World::must(w.tpm.run(0x2f, load_maker()), "LoadManuMaintPub");
+  return {.ordinal = 0x2c, .params = Out().u8(1), .proofs = {w.by_owner(true)}};
+}
+Command load_maintenance_archive(World& w) {
+  Command create = create_maintenance_archive(w);
+  client::Reply reply = w.tpm.run(create);
+  World::must(reply, "CreateMaintenanceArchive");
+  client::In in(reply.params);
+  Bytes random = in.sized();
+  Key key = Key::decode(in.sized());
+  auto inner = client::open_oaep_tcpa(facility(), key.encrypted);
+  key.encrypted = client::oaep_tcpa(w.srk().pub(), inner.value());
+  Bytes content = Out().sized(key.encode()).sized(random);
+  return {.ordinal = 0x2d,
+          .params = Out().raw(content).sized(client::sign_sha1(facility(), client::sha1(content))),
+          .proofs = {w.by_owner()}};
+}
+Command kill_maintenance_feature(World& w) { return {.ordinal = 0x2e, .proofs = {w.by_owner(true)}}; }
+Command load_manu_maint_pub(World&) { return {.ordinal = 0x2f, .params = load_maker()}; }
+Command read_manu_maint_pub(World& w) {
+  World::must(w.tpm.run(0x2f, load_maker()), "LoadManuMaintPub");
+  return {.ordinal = 0x30, .params = Out().raw(client::fresh_nonce())};
+}
+#endif
 
 // ---- Chapters 13 and 14 ----
 
@@ -242,6 +423,39 @@ Command oiap(World&) { return {.ordinal = 0x0a}; }
 Command osap(World&) {
   return {.ordinal = 0x0b, .params = Out().u16(client::kEtSrk).u32(kSrk).raw(client::fresh_nonce())};
 }
+constexpr uint32_t kNvIndex = 0x00011201;
+void define_nv(World& w, uint32_t attributes) {
+  client::Nv nv(w.tpm);
+  client::NvPublic area{.index = kNvIndex, .attributes = attributes, .bytes = 8};
+  World::must(nv.define_as_owner(area, kOwnerAuth, kDataAuth), "NV_DefineSpace");
+}
+Command nv_define_space(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  client::NvPublic area{.index = kNvIndex, .attributes = client::kNvAuthWrite, .bytes = 8};
+  return {.ordinal = 0xcc,
+          .params = Out().raw(area.encode()).raw(client::hide_even(*by_owner, kDataAuth)),
+          .proofs = {{.session = by_owner}}};
+}
+Command nv_write_value(World& w) {
+  define_nv(w, client::kNvOwnerWrite);
+  return {.ordinal = 0xcd, .params = Out().u32(kNvIndex).u32(1).sized(bytes_of("bytes")), .proofs = {w.by_owner(true)}};
+}
+Command nv_write_value_auth(World& w) {
+  define_nv(w, client::kNvAuthWrite);
+  return {.ordinal = 0xce,
+          .params = Out().u32(kNvIndex).u32(1).sized(bytes_of("bytes")),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command nv_read_value(World& w) {
+  define_nv(w, client::kNvOwnerWrite | client::kNvOwnerRead);
+  return {.ordinal = 0xcf, .params = Out().u32(kNvIndex).u32(1).u32(5), .proofs = {w.by_owner(true)}};
+}
+Command nv_read_value_auth(World& w) {
+  define_nv(w, client::kNvAuthWrite | client::kNvAuthRead);
+  return {.ordinal = 0xd0,
+          .params = Out().u32(kNvIndex).u32(1).u32(5),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
 Command flush_specific(World& w) {
   return {.ordinal = 0xba, .handles = Out().u32(w.load(w.keys().sign)), .params = Out().u32(1)};
 }
@@ -252,12 +466,85 @@ Command tick_stamp_blob(World& w) {
           .params = Out().raw(client::secret("replay")).raw(client::secret("stamped")),
           .proofs = {w.by_key(true)}};
 }
+uint32_t counter(World& w) {
+  auto created = client::Counters(w.tpm).create(kOwnerAuth, kDataAuth, "test");
+  World::must(created.reply, "CreateCounter");
+  return created.value.id;
+}
+Command create_counter(World& w) {
+  Session* by_owner = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  return {.ordinal = 0xdc,
+          .params = Out().raw(client::hide_even(*by_owner, kDataAuth)).raw(bytes_of("test")),
+          .proofs = {{.session = by_owner}}};
+}
+Command increment_counter(World& w) {
+  return {.ordinal = 0xdd,
+          .params = Out().u32(counter(w)),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command read_counter(World& w) { return {.ordinal = 0xde, .params = Out().u32(counter(w))}; }
+Command release_counter(World& w) {
+  return {.ordinal = 0xdf,
+          .params = Out().u32(counter(w)),
+          .proofs = {{.session = w.oiap(), .secret = kDataAuth, .keep = true}}};
+}
+Command release_counter_owner(World& w) {
+  return {.ordinal = 0xe0, .params = Out().u32(counter(w)), .proofs = {w.by_owner(true)}};
+}
+Command daa_join(World& w) {
+  return {.ordinal = 0x29,
+          .handles = Out().u32(0),
+          .params = Out().u8(0).sized(Out().u32(1)).sized({}),
+          .proofs = {w.by_owner(true)}};
+}
+Command daa_sign(World& w) {
+  return {.ordinal = 0x31,
+          .handles = Out().u32(0),
+          .params = Out().u8(0).sized(Out().u16(0x2f).raw(Bytes(146, 5))).sized({}),
+          .proofs = {w.by_owner(true)}};
+}
+Bytes change_auth_asym_params() {
+  return Out()
+      .raw(client::secret("replay"))
+      .raw(client::KeyParms{.enc_scheme = client::kEsOaep, .sig_scheme = client::kSsNone, .bits = 512}.encode());
+}
+Command change_auth_asym_start(World& w) {
+  return {.ordinal = 0x0e,
+          .handles = Out().u32(w.load(w.keys().identity)),
+          .params = change_auth_asym_params(),
+          .proofs = {w.by_key(true)}};
+}
+Command change_auth_asym_finish(World& w) {
+  client::KeyParms parms{.enc_scheme = client::kEsOaep, .sig_scheme = client::kSsNone, .bits = 1024};
+  client::Reply reply = w.tpm.run_oiap({.ordinal = 0x0e,
+                                        .handles = Out().u32(w.load(w.keys().identity)),
+                                        .params = Out().raw(client::secret("replay")).raw(parms.encode())},
+                                       kKeyAuth);
+  World::must(reply, "ChangeAuthAsymStart");
+  client::In in(reply.params);
+  in.raw(11);
+  client::KeyParms::decode(in);
+  in.raw(45);
+  in.sized();
+  uint32_t ephemeral = in.u32();
+  Key key = Key::decode(in);
+  Digest new_auth = client::secret("new");
+  Out params;
+  params.u16(client::kEtKey).raw(client::hmac_sha1(kKeyAuth, bytes_of(new_auth)));
+  params.sized(client::oaep_tcpa(key.pub(), Out().raw(new_auth).raw(client::secret("n1"))));
+  params.sized(w.keys().sign.encrypted);
+  return {.ordinal = 0x0f, .handles = Out().u32(kSrk).u32(ephemeral), .params = params, .proofs = {w.by_owner(true)}};
+}
 Command load_key(World& w) {
   return {.ordinal = 0x20, .handles = Out().u32(kSrk), .params = w.keys().sign.encode(), .proofs = {w.by_srk(true)}};
 }
 Command evict_key(World& w) { return {.ordinal = 0x22, .handles = Out().u32(w.load(w.keys().sign))}; }
 Command terminate_handle(World& w) { return {.ordinal = 0x96, .handles = Out().u32(w.oiap()->handle)}; }
 Command reset(World&) { return {.ordinal = 0x5a}; }
+Command dir_write_auth(World& w) {
+  return {.ordinal = 0x19, .params = Out().u32(0).raw(client::secret("dir")), .proofs = {w.by_owner(true)}};
+}
+Command dir_read(World&) { return {.ordinal = 0x1a, .params = Out().u32(0)}; }
 Command owner_read_pubek(World& w) { return {.ordinal = 0x7d, .proofs = {w.by_owner(true)}}; }
 Command disable_pubek_read(World& w) { return {.ordinal = 0x7e, .proofs = {w.by_owner(true)}}; }
 
@@ -288,6 +575,10 @@ const std::vector<Entry>& catalogue() {
       {"GetCapability", 7, 0x65, kAlways, kT0, Stage::Owned, get_capability},
       {"SetCapability", 7, 0x3f, kAlways, kT0 | kT1, Stage::Owned, set_capability},
       {"GetCapabilityOwner", 7, 0x66, kAll, kT1, Stage::Owned, get_capability_owner},
+      {"GetAuditDigest", 8, 0x85, kNoOwner, kT0, Stage::Owned, get_audit_digest},
+      {"GetAuditDigestSigned", 8, 0x86, kAll, kT0 | kT1, Stage::Owned, get_audit_digest_signed},
+      {"SetOrdinalAuditStatus", 8, 0x8d, kAll, kT1, Stage::Owned, set_ordinal_audit_status},
+      {"ResetLockValue", 9, 0x40, kAll, kT1, Stage::Owned, reset_lock_value},
       {"Seal", 10, 0x17, kAll, kT1, Stage::Owned, seal},
       {"Sealx", 10, 0x3d, kAll, kT1, Stage::Owned, sealx},
       {"Unseal", 10, 0x18, kAll, kT1 | kT2, Stage::Owned, unseal},
@@ -295,6 +586,23 @@ const std::vector<Entry>& catalogue() {
       {"CreateWrapKey", 10, 0x1f, kAll, kT1, Stage::Owned, create_wrap_key},
       {"LoadKey2", 10, 0x41, kAll, kT0 | kT1, Stage::Owned, load_key2},
       {"GetPubKey", 10, 0x21, kAll, kT0 | kT1, Stage::Owned, get_pub_key},
+      {"CreateMigrationBlob", 11, 0x28, kAll, kT1 | kT2, Stage::Owned, create_migration_blob},
+      {"ConvertMigrationBlob", 11, 0x2a, kAll, kT0 | kT1, Stage::Owned, convert_migration_blob},
+      {"AuthorizeMigrationKey", 11, 0x2b, kAll, kT1, Stage::Owned, authorize_migration_key},
+      {"MigrateKey", 11, 0x25, kAll, kT0 | kT1, Stage::Owned, migrate_key},
+      {"CMK_SetRestrictions", 11, 0x1c, kAll, kT1, Stage::Owned, cmk_set_restrictions},
+      {"CMK_ApproveMA", 11, 0x1d, kAll, kT1, Stage::Owned, cmk_approve_ma},
+      {"CMK_CreateKey", 11, 0x13, kAll, kT1, Stage::Owned, cmk_create_key},
+      {"CMK_CreateTicket", 11, 0x12, kAll, kT1, Stage::Owned, cmk_create_ticket},
+      {"CMK_CreateBlob", 11, 0x1b, kAll, kT1, Stage::Owned, cmk_create_blob},
+      {"CMK_ConvertMigration", 11, 0x24, kAll, kT1, Stage::Owned, cmk_convert_migration},
+#ifdef WITH_MAINTENANCE
+      {"CreateMaintenanceArchive", 12, 0x2c, kAll, kT1, Stage::Owned, create_maintenance_archive},
+      {"LoadMaintenanceArchive", 12, 0x2d, kAll, kT1, Stage::Owned, load_maintenance_archive},
+      {"KillMaintenanceFeature", 12, 0x2e, kAll, kT1, Stage::Owned, kill_maintenance_feature},
+      {"LoadManuMaintPub", 12, 0x2f, kNoOwner, kT0, Stage::Owned, load_manu_maint_pub},
+      {"ReadManuMaintPub", 12, 0x30, kNoOwner, kT0, Stage::Owned, read_manu_maint_pub},
+#endif
       {"SHA1Start", 13, 0xa0, kAlways, kT0, Stage::Owned, sha1_start},
       {"SHA1Update", 13, 0xa1, kAlways, kT0, Stage::Owned, sha1_update},
       {"SHA1Complete", 13, 0xa2, kAlways, kT0, Stage::Owned, sha1_complete},
@@ -320,13 +628,29 @@ const std::vector<Entry>& catalogue() {
       {"ChangeAuthOwner", 17, 0x10, kAll, kT1, Stage::Owned, change_auth_owner},
       {"OIAP", 18, 0x0a, kAlways, kT0, Stage::Owned, oiap},
       {"OSAP", 18, 0x0b, kOwnerOnly, kT0, Stage::Owned, osap},
+      {"NV_DefineSpace", 20, 0xcc, kNoOwner, kT0 | kT1, Stage::Owned, nv_define_space},
+      {"NV_WriteValue", 20, 0xcd, kAlways, kT0 | kT1, Stage::Owned, nv_write_value},
+      {"NV_WriteValueAuth", 20, 0xce, kAll, kT1, Stage::Owned, nv_write_value_auth},
+      {"NV_ReadValue", 20, 0xcf, kAlways, kT0 | kT1, Stage::Owned, nv_read_value},
+      {"NV_ReadValueAuth", 20, 0xd0, kAll, kT1, Stage::Owned, nv_read_value_auth},
       {"FlushSpecific", 22, 0xba, kAlways, kT0, Stage::Owned, flush_specific},
       {"GetTicks", 23, 0xf1, kNoOwner, kT0, Stage::Owned, get_ticks},
       {"TickStampBlob", 23, 0xf2, kAll, kT0 | kT1, Stage::Owned, tick_stamp_blob},
+      {"CreateCounter", 25, 0xdc, kAll, kT1, Stage::Owned, create_counter},
+      {"IncrementCounter", 25, 0xdd, kAll, kT1, Stage::Owned, increment_counter},
+      {"ReadCounter", 25, 0xde, kNoOwner, kT0, Stage::Owned, read_counter},
+      {"ReleaseCounter", 25, 0xdf, kNoOwner, kT1, Stage::Owned, release_counter},
+      {"ReleaseCounterOwner", 25, 0xe0, kAll, kT1, Stage::Owned, release_counter_owner},
+      {"DAA_Join", 26, 0x29, kAll, kT1, Stage::Owned, daa_join},
+      {"DAA_Sign", 26, 0x31, kAll, kT1, Stage::Owned, daa_sign},
+      {"ChangeAuthAsymStart", 27, 0x0e, kAll, kT0 | kT1, Stage::Owned, change_auth_asym_start},
+      {"ChangeAuthAsymFinish", 27, 0x0f, kAll, kT0 | kT1, Stage::Owned, change_auth_asym_finish},
       {"LoadKey", 27, 0x20, kAll, kT0 | kT1, Stage::Owned, load_key},
       {"EvictKey", 27, 0x22, kAll, kT0, Stage::Owned, evict_key},
       {"Terminate_Handle", 27, 0x96, kAlways, kT0, Stage::Owned, terminate_handle},
       {"Reset", 27, 0x5a, kAlways, kT0, Stage::Owned, reset},
+      {"DirWriteAuth", 27, 0x19, kNoOwner, kT1, Stage::Owned, dir_write_auth},
+      {"DirRead", 27, 0x1a, kNoOwner, kT0, Stage::Owned, dir_read},
       {"OwnerReadPubek", 27, 0x7d, kAll, kT1, Stage::Owned, owner_read_pubek},
       {"DisablePubekRead", 27, 0x7e, kAll, kT1, Stage::Owned, disable_pubek_read},
   };

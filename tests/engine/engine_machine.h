@@ -40,6 +40,7 @@ class EngineMachine : public Machine {
 
   Bytes execute(const Bytes& command, uint8_t locality) override;
   void power_cycle() override { engine_->power_on(); }
+  void let_time_pass(uint64_t seconds) override { platform_.clock_us += seconds * 1'000'000; }
   Snapshot snapshot() override;
   size_t commits() override { return platform_.commits; }
   void break_disk(bool broken) override { platform_.broken = broken; }

@@ -25,6 +25,8 @@ class Machine {
   // TPM_Init: the power goes and comes back. No TPM_Startup follows by itself.
   virtual void power_cycle() = 0;
   virtual Snapshot snapshot() = 0;
+  // The clock goes on while nothing happens.
+  virtual void let_time_pass(uint64_t seconds) = 0;
   // The number of times that permanent state was made durable.
   virtual size_t commits() = 0;
   // From now on making permanent state durable fails, or works again.

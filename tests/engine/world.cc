@@ -155,8 +155,19 @@ Bytes World::fingerprint() {
   ask(5, Out().u32(0x111));  // owner
   ask(7, {});                // key handles
   ask(0x14, Out().u32(1));
+  seen.raw(tpm.run(0x85, Out().u32(0)).params);  // audit
+  ask(0x0d, {});                                 // NV areas
+  client::In areas(tpm.get_capability(0x0d).value);
+  for (uint32_t area = areas.u32(); areas.ok(); area = areas.u32()) ask(0x11, Out().u32(area));
+  seen.raw(tpm.run(0xcf, Out().u32(0x10000001).u32(0).u32(20)).params);  // the DIR
+  ask(5, Out().u32(0x122));                                              // the active counter
+  client::In counters(tpm.get_capability(0x14, Out().u32(6)).value);
+  for (uint16_t n = counters.u16(); n > 0; n--) seen.raw(tpm.run(0xde, Out().u32(counters.u32())).params);
   for (uint32_t pcr = 0; pcr < 24; pcr++) seen.raw(tpm.pcr_read(pcr).value);
-  seen.u32(tpm.read_pubek().code());
+  // TPM_ReadPubek is audited unless the owner says otherwise, and asking must change nothing.
+  auto copy = machine::make(machine_->snapshot());
+  Tpm asked([&copy](const Bytes& command, uint8_t locality) { return copy->execute(command, locality); });
+  seen.u32(asked.read_pubek().code());
   return seen;
 }
 

@@ -26,10 +26,14 @@ inline constexpr uint32_t Ok = 0, AuthFail = 1, BadIndex = 2, BadParameter = 3, 
                           Resources = 21, Size = 23, WrongPcrVal = 24, BadParamSize = 25, ShaThread = 26, ShaError = 27,
                           FailedSelfTest = 28, Auth2Fail = 29, BadTag = 30, DecryptError = 33, InvalidAuthHandle = 34,
                           NoEndorsement = 35, InvalidKeyUsage = 36, WrongEntityType = 37, InvalidPostInit = 38,
-                          InappropriateSig = 39, BadKeyProperty = 40, BadScheme = 42, BadDataSize = 43, BadMode = 44,
-                          BadPresence = 45, BadVersion = 46, NotResettable = 50, NotLocal = 51, InvalidResource = 53,
-                          NotFips = 54, BadLocality = 61, InvalidStructure = 67, NoOperator = 73, BadHandle = 88,
-                          PermanentEk = 97;
+                          InappropriateSig = 39, BadKeyProperty = 40, BadMigration = 41, BadScheme = 42,
+                          BadDataSize = 43, BadMode = 44, BadPresence = 45, BadVersion = 46, NotResettable = 50,
+                          NotLocal = 51, InvalidResource = 53, NotFips = 54, AuthConflict = 59, AreaLocked = 60,
+                          BadLocality = 61, PerNoWrite = 63, InvalidStructure = 67, BadCounter = 69, NotFullWrite = 70,
+                          MaxNvWrites = 72, NoOperator = 73, DaaResources = 80, DaaInputData0 = 81, DaaInputData1 = 82,
+                          DaaIssuerSettings = 83, DaaTpmSettings = 84, DaaStage = 85, DaaIssuerValidity = 86,
+                          DaaWrongW = 87, BadHandle = 88, MaTicketSignature = 92, MaDestination = 93, MaSource = 94,
+                          MaAuthority = 95, PermanentEk = 97, BadSignature = 98, DefendLockRunning = 0x803;
 }  // namespace rc
 
 enum class Stage {

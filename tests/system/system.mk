@@ -2,13 +2,19 @@
 # Scenarios of the whole stack: one test program in dom0 of a loopback machine, with the real programs.
 
 SYSTEM_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/system/*.cc) tests/engine/tpm_client.cc tests/engine/stream_transport.cc)
-$(B)/system/scenarios: $(SYSTEM_OBJECTS) $(B)/lib/libxen.a $(B)/lib/libbase.a
+$(B)/system/scenarios: $(SYSTEM_OBJECTS) $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main -lxenstore -lxenctrl -lxengnttab -lxenevtchn -lcrypto -lpthread
 
+# The frontend that the scenarios put words in the mouth of.
+$(B)/system/puppet: $(B)/obj/tests/system/puppet/main.o $(B)/obj/tests/system/puppet/connect.o $(B)/lib/libfrontend.a $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lxenstore -lxengnttab -lxenevtchn -lfmt -lpthread
+
 .PHONY: check-system
-check-system: all $(B)/system/scenarios
+check-system: all $(B)/system/scenarios $(B)/system/puppet
 	$(call say,TEST)
 	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout 600 $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
 check-loopback: check-system

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # What changes from run to run and is laid over dom0's base initrd: our programs, their libraries, the scripts. Sourced.
 
-# copy_program PROGRAM ROOT: to /usr/sbin, with its libraries under their real paths: merged /usr has links for the others,
-# and an archive's directory would replace a link.
+# copy_program PROGRAM ROOT: to /usr/sbin, without what only a debugger reads: dom0's memory is small. Its libraries go under
+# their real paths: merged /usr has links for the others, and an archive's directory would replace a link.
 copy_program() {
   local lib
-  install -D -m 755 "$1" "$2/usr/sbin/$(basename "$1")"
+  install -D -m 755 --strip "$1" "$2/usr/sbin/$(basename "$1")"
   for lib in $(ldd "$1" | awk '$3 ~ /^\// { print $3 }'); do
     install -D -m 755 "$lib" "$2/$(realpath "$(dirname "$lib")")/$(basename "$lib")"
   done

@@ -30,7 +30,7 @@ start_qemu() {
     -display none -monitor none -no-reboot -nic none ${QEMU_EXTRA-} \
     -serial "file:$run/dom0.log" -serial "$guest_line" \
     -kernel "$cache/boot/xen" \
-    -append "console=com1 com1=115200,8n1 dom0_mem=640M,max:640M loglvl=warning guest_loglvl=warning xsave=0" \
+    -append "console=com1 com1=115200,8n1 dom0_mem=640M,max:640M loglvl=warning guest_loglvl=warning xsave=0 bootscrub=0" \
     -initrd "$cache/boot/vmlinux console=hvc0 quiet rdinit=/init,$run/initrd" <"$input" 8>&- &
   qemu_pid=$!
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// What an owner or a key's user may pass on (Part 2, 20.2): one bit a command.
+#pragma once
+
+#include <cstdint>
+
+namespace tpm {
+
+// TPM_DELEGATE_*: the first permission word of a delegation of the owner.
+enum class OwnerPermission : uint32_t {
+  None = 0,
+  DaaSign = 1u << 0,
+  CreateOwnerDelegation = 1u << 1,
+  DelegateManage = 1u << 2,
+  ReleaseCounterOwner = 1u << 3,
+  CreateCounter = 1u << 4,
+  UpdateVerification = 1u << 5,
+  FieldUpgrade = 1u << 6,
+  SetRedirection = 1u << 7,
+  DisablePubekRead = 1u << 8,
+  OwnerReadPubek = 1u << 9,
+  ActivateIdentity = 1u << 10,
+  MakeIdentity = 1u << 11,
+  SetCapability = 1u << 12,
+  OwnerSetDisable = 1u << 13,
+  NvDefineSpace = 1u << 14,
+  DisableOwnerClear = 1u << 15,
+  OwnerClear = 1u << 16,
+  ResetLockValue = 1u << 17,
+  OwnerReadInternalPub = 1u << 18,
+  KillMaintenanceFeature = 1u << 19,
+  LoadMaintenanceArchive = 1u << 20,
+  CreateMaintenanceArchive = 1u << 21,
+  AuthorizeMigrationKey = 1u << 22,
+  DaaJoin = 1u << 23,
+  LoadOwnerDelegation = 1u << 24,
+  NvReadValue = 1u << 25,
+  CmkCreateTicket = 1u << 26,
+  NvWriteValue = 1u << 27,
+  CmkApproveMa = 1u << 28,
+  DirWriteAuth = 1u << 29,
+  SetOrdinalAuditStatus = 1u << 30,
+  KeyControlOwner = 1u << 31,
+};
+
+// TPM_KEY_DELEGATE_*: the same for a key.
+enum class KeyPermission : uint32_t {
+  None = 0,
+  LoadKey = 1u << 0,
+  Seal = 1u << 1,
+  Unseal = 1u << 2,
+  Quote = 1u << 3,
+  UnBind = 1u << 4,
+  GetPubKey = 1u << 5,
+  ChangeAuth = 1u << 6,
+  CreateKeyDelegation = 1u << 7,
+  ConvertMigrationBlob = 1u << 8,
+  CreateMigrationBlob = 1u << 9,
+  CmkCreateBlob = 1u << 10,
+  CreateWrapKey = 1u << 11,
+  CertifyKey = 1u << 12,
+  CertifyKey2 = 1u << 13,
+  Sign = 1u << 14,
+  GetAuditDigestSigned = 1u << 15,
+  ActivateIdentity = 1u << 16,
+  MakeIdentity = 1u << 17,
+  Sealx = 1u << 18,
+  Quote2 = 1u << 19,
+  ReleaseTransportSigned = 1u << 20,
+  EstablishTransport = 1u << 21,
+  LoadKey2 = 1u << 22,
+  MigrateKey = 1u << 23,
+  CmkCreateKey = 1u << 24,
+  ChangeAuthAsymFinish = 1u << 25,
+  ChangeAuthAsymStart = 1u << 26,
+  TickStampBlob = 1u << 27,
+  CmkConvertMigration = 1u << 28,
+};
+
+}  // namespace tpm
