@@ -71,8 +71,11 @@ struct Startup {
       }
     }
     if (possible) return {};
-    // 4.c: without a state to go on from the TPM enters failure mode and stays there.
-    tpm.stany.edit().failed = true;
+    // 4.c: without a state to go on from the TPM enters failure mode and stays there. It has been started: what a TPM in
+    // failure mode still answers (4.3) must be there to be asked.
+    StAny& any = tpm.stany.edit();
+    any.failed = true;
+    any.post_initialise = false;
     TRY(tpm.commit());
     return Rc::FailedSelfTest;
   }

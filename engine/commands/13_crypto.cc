@@ -21,9 +21,17 @@ uint32_t sha1_max_bytes(const Tpm& tpm) {
   return (tpm.settings.buffer_bytes - kBytesBeforeData) / kSha1Block * kSha1Block;
 }
 
+// An error ends the thread (13.1).
+Result<> end_sha1_unless(Tpm& tpm, bool fits) {
+  if (fits) return {};
+  tpm.sha1.edit() = {};
+  TRY(tpm.commit());
+  return Rc::ShaError;
+}
+
 Result<Digest> complete_sha1(Tpm& tpm, View last) {
   TRY(require(tpm.sha1->running, Rc::ShaThread));
-  TRY(require(last.size() <= kSha1Block, Rc::ShaError));
+  TRY(end_sha1_unless(tpm, last.size() <= kSha1Block));
   return tpm.sha1.edit().complete(last);
 }
 
@@ -46,10 +54,10 @@ struct Sha1Update {
   };
   using Out = Nothing;
   static Result<Out> run(Call& call, const In& in) {
-    TRY(require(call.tpm.sha1->running, Rc::ShaThread));                       // 1
-    TRY(require(in.data.size() % kSha1Block == 0, Rc::ShaError));              // 2
-    TRY(require(in.data.size() <= sha1_max_bytes(call.tpm), Rc::ShaError));    // 3
-    call.tpm.sha1.edit().update(in.data);                                      // 4
+    TRY(require(call.tpm.sha1->running, Rc::ShaThread));                         // 1
+    TRY(end_sha1_unless(call.tpm, in.data.size() % kSha1Block == 0));            // 2
+    TRY(end_sha1_unless(call.tpm, in.data.size() <= sha1_max_bytes(call.tpm)));  // 3
+    call.tpm.sha1.edit().update(in.data);                                        // 4
     return Out{};
   }
 };
@@ -77,8 +85,8 @@ struct Sha1CompleteExtend {
   };
   static Result<Out> run(Call& call, const In& in) {
     Out out;
-    out.value = TRY(complete_sha1(call.tpm, in.data));               // 5
-    out.pcr_value = TRY(extend_pcr(call, in.pcr, out.value));        // 1-4, 6-7
+    out.value = TRY(complete_sha1(call.tpm, in.data));         // 5
+    out.pcr_value = TRY(extend_pcr(call, in.pcr, out.value));  // 1-4, 6-7
     return out;
   }
 };
@@ -121,7 +129,7 @@ struct Sign {
   static Result<Out> by_der(const Key& key, View area) {
     constexpr size_t kPkcs1Overhead = 11;
     TRY(require(area.size() + kPkcs1Overhead <= key.rsa->bytes(), Rc::BadParameter));  // 6.a
-    auto signature = key.rsa->sign_der(area);                                         // 6.b, 9
+    auto signature = key.rsa->sign_der(area);                                          // 6.b, 9
     TRY(require(signature.has_value(), Rc::Fail));
     return Out{wire::SizedBytes(std::move(*signature))};  // 10
   }
@@ -172,9 +180,7 @@ Result<PcrInfoShort> release_info(const KeyBlob& key) {
 }
 
 // 13.8, 6 and 13.9, 5.
-bool certifiable(KeyUsage usage) {
-  return may_sign(usage) || usage == KeyUsage::Storage || usage == KeyUsage::Bind;
-}
+bool certifiable(KeyUsage usage) { return may_sign(usage) || usage == KeyUsage::Storage || usage == KeyUsage::Bind; }
 
 // Filled in from the key, but for the PCRs and the migration authority (13.8, 11-13; 13.9, 6-10).
 template <class Info>
@@ -225,8 +231,8 @@ struct CertifyKey {
 
   static Result<Bytes> describe(const Key& key, const Nonce& anti_replay) {
     if (key.blob.pcr_info.empty()) return wire::encode(certify_info<CertifyInfo>(key, anti_replay));  // 10
-    PcrInfoShort release = TRY(release_info(key.blob));  // 9.a: find_key compared them
-    if (!fits_11(release)) {                             // 7-8
+    PcrInfoShort release = TRY(release_info(key.blob));          // 9.a: find_key compared them
+    if (!fits_11(release)) {                                     // 7-8
       auto info = certify_info<CertifyInfo2>(key, anti_replay);  // 9.c.i-ii, 9.c.v
       info.pcr_info = wire::SizedBytes(wire::encode(release));   // 9.c.iii-iv
       return wire::encode(info);

@@ -24,27 +24,24 @@ class PcrSelection {
     return s;
   }
 
-  // Sizes up to 2^16-1 can be written down; those beyond our PCRs are kept only as a size, for valid() to refuse.
+  // Sizes up to 2^16-1 can be written down; what is beyond our PCRs is there to be written again, and for valid() to
+  // refuse.
   static wire::Result<PcrSelection> read_from(wire::Reader& r) {
     PcrSelection s;
     s.size_ = TRY(r.uint<uint16_t>());
-    if (s.size_ > s.map_.size()) {
-      TRY(r.owned(s.size_));
-      return s;
-    }
-    TRY(r.bytes(std::span(s.map_).first(s.size_)));
+    TRY(r.bytes(std::span(s.map_).first(s.own_bytes())));
+    if (!s.valid()) s.beyond_ = TRY(r.owned(s.size_ - s.map_.size()));
     return s;
   }
   void write_to(wire::Writer& w) const {
     w.uint(size_);
-    w.bytes(View(map_.data(), valid() ? size_ : 0));
+    w.bytes(View(map_.data(), own_bytes()));
+    w.bytes(beyond_);
   }
 
   // Part 2, 8.1: a selection this TPM can hold.
   bool valid() const { return size_ <= map_.size(); }
-  bool selects(size_t pcr) const {
-    return valid() && pcr / 8 < size_ && (map_[pcr / 8] >> (pcr % 8) & 1) != 0;
-  }
+  bool selects(size_t pcr) const { return valid() && pcr / 8 < size_ && (map_[pcr / 8] >> (pcr % 8) & 1) != 0; }
   void select(size_t pcr) { map_[pcr / 8] = static_cast<uint8_t>(map_[pcr / 8] | 1u << (pcr % 8)); }
   bool empty() const {
     for (uint8_t byte : map_) {
@@ -55,8 +52,11 @@ class PcrSelection {
   uint16_t size() const { return size_; }
 
  private:
+  size_t own_bytes() const { return valid() ? size_ : map_.size(); }
+
   uint16_t size_ = 0;
   std::array<uint8_t, kPcrCount / 8> map_{};
+  Bytes beyond_;
 };
 
 struct PcrComposite {

@@ -54,6 +54,14 @@ TEST_F(Startup, StateWithoutSavedStateFailsTheTpmUntilItIsCleared) {
   EXPECT_TRUE(ok(tpm.pcr_read(0)));
 }
 
+TEST_F(Startup, StateWithoutSavedStateLeavesATpmThatTellsWhy) {
+  EXPECT_TRUE(refused(tpm.startup(kState), rc::FailedSelfTest));
+  EXPECT_TRUE(refused(tpm.pcr_read(0), rc::FailedSelfTest));
+  EXPECT_TRUE(ok(tpm.run(0x54)));
+  EXPECT_TRUE(ok(tpm.get_capability(6)));
+  EXPECT_TRUE(refused(tpm.get_capability(5, Out().u32(0x101)), rc::FailedSelfTest));
+}
+
 class SaveState : public OwnedTest {
  protected:
   void cycle(uint16_t type) {

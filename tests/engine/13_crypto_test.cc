@@ -74,6 +74,15 @@ TEST_F(Sha1Thread, CompleteTakesAtMostABlock) {
   EXPECT_TRUE(refused(tpm.run(0xa3, Out().u32(9).sized(Bytes(65))), rc::ShaError));
 }
 
+TEST_F(Sha1Thread, AnErrorEndsIt) {
+  ASSERT_TRUE(ok(start()));
+  EXPECT_TRUE(refused(update(Bytes(63)), rc::ShaError));
+  EXPECT_TRUE(refused(update(Bytes(64)), rc::ShaThread));
+  ASSERT_TRUE(ok(start()));
+  EXPECT_TRUE(refused(complete(Bytes(65)), rc::ShaError));
+  EXPECT_TRUE(refused(complete({}), rc::ShaThread));
+}
+
 TEST_F(Sha1Thread, AnotherCommandEndsIt) {
   ASSERT_TRUE(ok(start()));
   ASSERT_TRUE(ok(tpm.pcr_read(0)));
