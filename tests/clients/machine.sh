@@ -25,7 +25,7 @@ start_tpm() {
   : >"$work/tpm.log"
   "$build/bin/vtpm-socketd" --listen "$listen" "$@" 2>>"$work/tpm.log" &
   tpm_pid=$!
-  if ! eventually 60 grep -q 'ready on' "$work/tpm.log"; then
+  if ! eventually grep -q 'ready on' "$work/tpm.log"; then
     cat "$work/tpm.log" >&2
     exit 1
   fi
@@ -64,7 +64,7 @@ start_tcsd() {
   TCSD_USE_TCP_DEVICE=1 TCSD_TCP_DEVICE_HOSTNAME=127.0.0.1 TCSD_TCP_DEVICE_PORT=${tpm##*:} \
     tcsd -e -f -c "$work/tcsd.conf" >>"$work/tcsd.log" 2>&1 &
   tcsd_pid=$!
-  if ! eventually 20 tcsd_listens; then
+  if ! eventually tcsd_listens; then
     cat "$work/tcsd.log" >&2
     exit 1
   fi
@@ -75,7 +75,7 @@ tcsd_gone() { ! kill -0 "$tcsd_pid" 2>/dev/null; }
 # tcsd waits for its threads before it ends; the test does not wait for ever.
 stop_tcsd() {
   kill "$tcsd_pid"
-  eventually 5 tcsd_gone || { note "tcsd did not end by itself" && kill -KILL "$tcsd_pid"; }
+  patience=5 eventually tcsd_gone || { note "tcsd did not end by itself" && kill -KILL "$tcsd_pid"; }
   wait "$tcsd_pid"
   tcsd_pid=
 }

@@ -53,7 +53,7 @@ ask() {
 ask_file() { ask "base64 $1" | base64 -d >"$2"; }
 
 # monitor_shows COMMAND PATTERN: its monitor answers so, sooner or later.
-monitor_shows() { eventually 60 monitor_showed "$1" "$2"; }
+monitor_shows() { eventually monitor_showed "$1" "$2"; }
 monitor_showed() {
   : >"$work/monitor.log"
   echo "$1" >&5

@@ -5,6 +5,7 @@ set -u -o pipefail
 build=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../xen/lib/tap.sh"
+patience=60
 . "$here/machine.sh"
 . "$here/socket.sh"
 . "$here/control.sh"

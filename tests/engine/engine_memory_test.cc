@@ -130,6 +130,7 @@ class Vandal {
     thread_.join();
   }
   std::atomic<size_t> length = 64;  // of the command in flight, where flips matter most
+  std::atomic<unsigned> rest = 0;   // turns between two flips: a command may be hit often, once or never
 
  private:
   void run(Page& page) {
@@ -139,6 +140,7 @@ class Vandal {
       auto bit = static_cast<uint8_t>(1U << random() % 8);
       // SAFETY: the page is a plain array whose other users access it by atomic builtins, too.
       __atomic_xor_fetch(&page.bytes[at], bit, __ATOMIC_RELAXED);
+      for (unsigned n = 0; n < rest.load(std::memory_order_relaxed) && !stop_; n++) continue;
     }
   }
   std::atomic<bool> stop_ = false;
@@ -200,6 +202,7 @@ TEST(HostileMemory, NothingButWellFormedResponses) {
     const Bytes& frame = fresh ? fresh->frame : frames[which];
     uint8_t locality = fresh ? entry.locality : static_cast<uint8_t>(random() % 5);
     vandal.length = frame.size();
+    vandal.rest = 1U << random() % 16;
     page->put(frame);
     if (random() % 2 == 0) {
       size_t n = engine.execute(locality, page->data(), base::ForeignBytes(response));
