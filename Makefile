@@ -109,10 +109,16 @@ layering:
 	$(Q)awk -f tests/layering.awk $$(git ls-files 'lib/*' 'engine/*' 'backend/*' 'frontend/*' | grep -E '[.](h|cc)$$')
 
 .PHONY: deb tidy
-deb:
-	@echo '$@: not part of this release; make help lists what is' >&2; exit 1
+deb: all
+	$(Q)rm -rf $(B)/deb && mkdir -p $(B)/deb
+	$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(B)/deb/tree) >$(B)/deb/install.log
+	$(Q)hotplug/make-deb.sh $(abspath $(B)/deb/tree) $(abspath $(B)/deb/vtpm-xen.deb) $(VERSION)
+	$(Q)tests/install.sh $(B)/deb/vtpm-xen.deb
+	@echo $(B)/deb/vtpm-xen.deb
 tidy:
 	clang-tidy --quiet $$(git ls-files 'lib/*.cc' 'engine/*.cc' 'backend/*.cc' 'frontend/*.cc') -- $(CPPFLAGS) -std=gnu++20
+
+VERSION = $(shell sed -n 's/.*kVersion = "\(.*\)".*/\1/p' lib/base/version.h)
 
 .PHONY: install
 install: all
@@ -121,6 +127,13 @@ install: all
 	install -m 755 $(filter %/vtpmd,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
 	install -D -m 644 backend/control/vtpmctl.8 $(DESTDIR)/usr/share/man/man8/vtpmctl.8
 	install -D -m 644 backend/control/vtpmctl.bash $(DESTDIR)/usr/share/bash-completion/completions/vtpmctl
+	install -m 644 backend/manager/vtpm-managerd.8 backend/socket/vtpm-socketd.8 $(DESTDIR)/usr/share/man/man8
+	install -D -m 644 hotplug/vtpm-managerd.service $(DESTDIR)/usr/lib/systemd/system/vtpm-managerd.service
+	install -D -m 644 hotplug/vtpm-managerd.conf $(DESTDIR)/etc/vtpm/vtpm-managerd.conf
+	install -D -m 755 hotplug/vtpm $(DESTDIR)/etc/xen/scripts/vtpm
+	install -D -m 755 hotplug/vtpm-managerd.init $(DESTDIR)/etc/init.d/vtpm-managerd
+	install -D -m 755 hotplug/initramfs/hook $(DESTDIR)/usr/share/vtpm/initramfs-tools/hooks/vtpm
+	install -D -m 755 hotplug/initramfs/script $(DESTDIR)/usr/share/vtpm/initramfs-tools/scripts/init-premount/vtpm
 
 .PHONY: clean format
 clean:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -70,6 +71,20 @@ void tell_service_manager(const std::string& text) {
   }
 }
 
+// Says that the loop turns, twice in each period of the service manager's watchdog.
+void feed_watchdog(backend::Loop& loop, std::chrono::milliseconds interval) {
+  tell_service_manager("WATCHDOG=1");
+  loop.after(interval, [&loop, interval] { feed_watchdog(loop, interval); });
+}
+
+void begin_watchdog(backend::Loop& loop) {
+  const char* period = ::getenv("WATCHDOG_USEC");
+  const char* whose = ::getenv("WATCHDOG_PID");
+  if (period == nullptr || (whose != nullptr && std::to_string(::getpid()) != whose)) return;
+  auto interval = std::chrono::milliseconds(::strtoll(period, nullptr, 10) / 2000);
+  if (interval.count() > 0) feed_watchdog(loop, interval);
+}
+
 // LoadCredential= and LoadCredentialEncrypted= put it there.
 std::string key_file(const Options& options) {
   const char* credentials = ::getenv("CREDENTIALS_DIRECTORY");
@@ -129,6 +144,7 @@ int serve(const Options& options) {
   if (!listening.ok()) return fail(listening.error().text());
   base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
   tell_service_manager("READY=1");
+  begin_watchdog(loop);
   loop.run([&manager] { manager.settle(); });
   return manager.broken() ? 1 : 0;
 }

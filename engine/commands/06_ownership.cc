@@ -3,6 +3,7 @@
 #include "engine/commands/chapters.h"
 #include "engine/dispatch/execute.h"
 #include "engine/spec/ordinals.h"
+#include "engine/state/load_key.h"
 #include "engine/state/make_key.h"
 
 namespace tpm {
@@ -29,7 +30,7 @@ Result<> check_srk_parms(const KeyBlob& srk, bool fips) {
   TRY(require(rsa.key_bits >= 2048, Rc::BadKeyProperty));                                  // 8.f
   TRY(require(rsa.exponent.empty(), Rc::BadKeyProperty));                                  // 8.g
   TRY(require(!fips || srk.auth_data_usage != AuthDataUsage::Never, Rc::NotFips));         // 8.h
-  return require(srk.is_key12() || srk.ver_or_tag == kVersion11, Rc::BadKeyProperty);
+  return check_key_header(srk);
 }
 
 // Enters into a new key's PCR information what the PCRs are while it is created (Part 2, 8.3 and 8.4).

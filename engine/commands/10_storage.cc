@@ -109,7 +109,7 @@ struct Unseal {
   }
 
  private:
-  static bool known_version(const StoredData& data) { return data.is_12() || data.ver_or_tag == kVersion11; }
+  static bool known_version(const StoredData& data) { return data.is_12() || is_version11(data.ver_or_tag); }
 
   static Result<SealedData> open(const Key& parent, const StoredData& data, const Tpm& tpm) {
     auto plain = parent.rsa->decrypt_oaep(data.enc_data);  // 5

@@ -190,6 +190,7 @@ struct SetOwnerPointer {
   using Out = Nothing;
   static Result<Out> run(Call& call, const In& in) {
     Tpm& tpm = call.tpm;  // 1
+    TRY(require(in.entity_type <= 0xff, Rc::BadParameter));
     switch (static_cast<EntityType>(in.entity_type)) {
       case EntityType::DelegationRow:                          // 2
         TRY(current_row(tpm, in.entity_value));                // 2.a-f

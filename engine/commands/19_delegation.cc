@@ -115,7 +115,8 @@ Result<> check_new(Call& call, const DelegatePublic& pub, DelegateType type) {
     TRY(require(!wider, Rc::AuthFail));  // 3.c
   }
   TRY(check_form(pub));
-  return require(pub.permissions.type == type, Rc::BadParameter);  // 4
+  TRY(require(pub.permissions.type == type, Rc::BadParameter));  // 4
+  return require(pub.permissions.only_defined(), Rc::BadParameter);
 }
 
 // ---- 19.2 TPM_Delegate_CreateKeyDelegation ----

@@ -78,6 +78,8 @@ enum class KeyPermission : uint32_t {
   CmkConvertMigration = 1u << 28,
 };
 
+inline constexpr uint32_t kKeyPermissions = 0x1fffffff;
+
 enum class DelegateType : uint32_t { OwnerBits = 1, KeyBits = 2 };
 
 // TPM_DELEGATIONS.
@@ -86,6 +88,9 @@ struct Delegations {
   DelegateType type{};
   uint32_t per1 = 0;  // OwnerPermission or KeyPermission
   uint32_t per2 = 0;  // reserved
+
+  // Part 2, 20.2: reserved bits are zero.
+  bool only_defined() const { return per2 == 0 && (type == DelegateType::OwnerBits || (per1 & ~kKeyPermissions) == 0); }
 };
 
 struct DelegatePublic {

@@ -51,6 +51,7 @@ inline constexpr uint32_t kMigratable = 0x02;
 inline constexpr uint32_t kIsVolatile = 0x04;
 inline constexpr uint32_t kPcrIgnoredOnRead = 0x08;
 inline constexpr uint32_t kMigrateAuthority = 0x10;
+inline constexpr uint32_t kKeyFlags = 0x1f;
 
 struct RsaKeyParms {
   uint32_t key_bits = 2048;

@@ -161,5 +161,7 @@ enum class ProtocolId : uint16_t {
 
 // TPM_VERSION and TPM_STRUCT_VER are four bytes: major, minor, revMajor, revMinor. Structures carry 1.1.0.0.
 inline constexpr uint32_t kVersion11 = 0x01010000;
+// Part 2, 5.1: major and minor tell whether a structure can be read, the revisions are ignored.
+constexpr bool is_version11(uint32_t version) { return version >> 16 == kVersion11 >> 16; }
 
 }  // namespace tpm

@@ -50,9 +50,14 @@ bool must_be_2048(KeyUsage usage) {
 
 }  // namespace
 
+Result<> check_key_header(const KeyBlob& key) {
+  TRY(require(key.is_key12() || is_version11(key.ver_or_tag), Rc::BadVersion));
+  TRY(require(!key.is_key12() || key.ver_or_tag == kKey12Header, Rc::BadKeyProperty));
+  return require((key.flags & ~kKeyFlags) == 0, Rc::BadKeyProperty);
+}
+
 Result<> check_key_properties(const KeyBlob& key, bool fips) {
-  bool version = key.is_key12() ? key.ver_or_tag == kKey12Header : key.ver_or_tag == kVersion11;
-  TRY(require(version, Rc::BadKeyProperty));
+  TRY(check_key_header(key));
   if (fips) TRY(require(key.auth_data_usage != AuthDataUsage::Never, Rc::NotFips));
   RsaKeyParms parms = TRY(check_rsa_parms(key.parms));
   if (fips) TRY(require(parms.key_bits >= 1024 && key.usage != KeyUsage::Legacy, Rc::NotFips));

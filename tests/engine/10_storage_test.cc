@@ -172,6 +172,11 @@ TEST_F(Unseal, RefusesAnUnknownVersion) {
   Bytes other = blob.value;
   other[1] = 9;
   EXPECT_TRUE(refused(tpm.unseal(kSrk, kSrkAuth, other, kDataAuth), rc::BadVersion));  // 4.c
+  for (size_t revision : {2U, 3U}) {
+    other = blob.value;
+    other[revision] = 9;
+    EXPECT_TRUE(refused(tpm.unseal(kSrk, kSrkAuth, other, kDataAuth), rc::NotSealedBlob)) << revision;  // 4.b, 6.f
+  }
 }
 
 TEST_F(Unseal, RefusesABlobThatWasNotSealed) {
@@ -379,6 +384,14 @@ TEST_F(CreateWrapKey, RefusesParametersThatMakeNoKey) {
   EXPECT_NE(create(key).code(), rc::Ok);
 }
 
+TEST_F(CreateWrapKey, RefusesFlagsThatAreNone) {
+  for (uint32_t flag : {0x20U, 0x100U, 0x80000000U}) {
+    Key key = client::signing_key();
+    key.flags |= flag;
+    EXPECT_TRUE(refused(create(key), rc::BadKeyProperty)) << flag;
+  }
+}
+
 TEST_F(CreateWrapKey, RefusesAWrongProofAndAnOiapSession) {
   EXPECT_TRUE(refused(tpm.create_wrap_key(kSrk, kWrong, client::signing_key(), kKeyAuth), rc::AuthFail));  // 1
   Bytes params = Out().raw(kKeyAuth).raw(kKeyAuth).raw(client::signing_key().encode());
@@ -439,8 +452,7 @@ TEST_F(LoadKey2, AKeyOfFactorsWithACommonDivisorSignsNothing) {
   client::RsaPair pair{.pub = {.modulus = product(factor, other)}, .prime = factor};
   Key key = client::signing_key();
   key.flags = client::kMigratable;
-  auto loaded =
-      tpm.load_key2(kSrk, kSrkAuth, client::wrap_outside(key, pair, w.srk().pub(), kKeyAuth, kMigrationAuth));
+  auto loaded = tpm.load_key2(kSrk, kSrkAuth, client::wrap_outside(key, pair, w.srk().pub(), kKeyAuth, kMigrationAuth));
   ASSERT_TRUE(ok(loaded));
   Bytes area = bytes_of(client::secret("area"));
   EXPECT_TRUE(refused(tpm.sign(loaded.value.handle, kKeyAuth, area), rc::Fail));
@@ -469,6 +481,16 @@ TEST_F(LoadKey2, RefusesATamperedKey) {
   key.flags ^= client::kVolatile;
   EXPECT_NE(load(key).code(), rc::Ok);
   EXPECT_EQ(tpm.get_capability(7).value, Bytes({0, 0}));
+}
+
+TEST_F(LoadKey2, RefusesAnotherVersionButNotAnotherRevision) {
+  Bytes blob = w.keys().sign.encode();
+  blob[1] = 9;
+  EXPECT_TRUE(refused(tpm.load_key2(kSrk, kSrkAuth, blob), rc::BadVersion));
+  blob = w.keys().sign.encode();
+  blob[3] = 9;
+  EXPECT_TRUE(refused(tpm.load_key2(kSrk, kSrkAuth, blob), libtpms() ? rc::AuthFail : rc::Fail))
+      << "the digest covers it";  // 6
 }
 
 TEST_F(LoadKey2, RefusesAParentThatDoesNotStore) {

@@ -259,6 +259,10 @@ TEST_F(Delegation, MakingOneRefusesWhatItsClauseSays) {
   EXPECT_TRUE(refused(try_owner_blob({.per1 = 1, .family = id + 1}), rc::BadIndex));
   EXPECT_TRUE(refused(try_owner_blob({.type = client::kKeyBits, .per1 = 1, .family = id}), rc::BadParameter));
   EXPECT_TRUE(refused(try_key_blob(key, {.type = client::kOwnerBits, .per1 = 1, .family = id}), rc::BadParameter));
+  EXPECT_TRUE(refused(try_owner_blob({.per1 = 1, .per2 = 1, .family = id}), rc::BadParameter));
+  EXPECT_TRUE(
+      refused(try_key_blob(key, {.type = client::kKeyBits, .per1 = 1, .per2 = 1, .family = id}), rc::BadParameter));
+  EXPECT_TRUE(refused(try_key_blob(key, {.type = client::kKeyBits, .per1 = 1U << 29, .family = id}), rc::BadParameter));
   EXPECT_TRUE(refused(try_key_blob(key, {.type = client::kKeyBits, .per1 = 1, .family = id + 1}), rc::BadIndex));
   if (libtpms()) GTEST_SKIP() << "libtpms answers TPM_BAD_MODE";
   Session oiap = tpm.oiap().value;
@@ -319,6 +323,7 @@ TEST_F(Delegation, TheOwnerPointerGoesBackWhenTheTableChanges) {
 TEST_F(Delegation, TheOwnerPointerRefusesWhatIsNoRow) {
   EXPECT_TRUE(refused(set_owner_pointer(client::kEtDelRow, 0), rc::BadIndex));
   EXPECT_TRUE(refused(set_owner_pointer(0x77, 0), rc::BadParameter));
+  EXPECT_TRUE(refused(set_owner_pointer(0x0600 | client::kEtOwner, 0), rc::BadParameter));
   uint32_t id = family();
   load_row(0, owner_blob({.per1 = kOwnerReadPubek, .family = id}));
   owner_blob({.per1 = kOwnerReadPubek, .family = id}, true);

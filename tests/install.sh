@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# install.sh PACKAGE: what the Debian package has in it, with which modes, and whether others accept it.
+set -eu
+package=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+fail() { echo "install: $*" >&2; exit 1; }
+tree=$scratch/root
+dpkg-deb -x "$package" "$tree"
+dpkg-deb -e "$package" "$scratch/control"
+cat >"$scratch/expected" <<'LIST'
+644 /etc/vtpm/vtpm-managerd.conf
+644 /usr/lib/systemd/system/vtpm-managerd.service
+644 /usr/share/bash-completion/completions/vtpmctl
+644 /usr/share/man/man8/vtpm-managerd.8
+644 /usr/share/man/man8/vtpm-socketd.8
+644 /usr/share/man/man8/vtpmctl.8
+755 /etc/init.d/vtpm-managerd
+755 /etc/xen/scripts/vtpm
+755 /usr/libexec/vtpm/vtpmd
+755 /usr/sbin/vtpm-frontend
+755 /usr/sbin/vtpm-managerd
+755 /usr/sbin/vtpm-socketd
+755 /usr/sbin/vtpmctl
+755 /usr/share/vtpm/initramfs-tools/hooks/vtpm
+755 /usr/share/vtpm/initramfs-tools/scripts/init-premount/vtpm
+LIST
+(cd "$tree" && find . -type f -printf '%m /%P\n' | LC_ALL=C sort) >"$scratch/found"
+LC_ALL=C sort "$scratch/expected" | diff - "$scratch/found" || fail "other files or modes than expected"
+dpkg-deb --contents "$package" | awk '$2 != "root/root" { exit 1 }' || fail "a file is not root's"
+for file in "$tree/etc/init.d/vtpm-managerd" "$tree/etc/xen/scripts/vtpm" "$scratch"/control/p* \
+  "$tree"/usr/share/vtpm/initramfs-tools/hooks/vtpm; do sh -n "$file" || fail "$file is no shell script"; done
+(cd "$tree" && find etc -type f -printf '/%p\n' | LC_ALL=C sort) | diff - "$scratch/control/conffiles" || fail "conffiles"
+grep -q '^Depends: .*libxen' "$scratch/control/control" || fail "no dependency on the Xen libraries"
+(cd "$tree" && md5sum --quiet -c "$scratch/control/md5sums") || fail "md5sums"
+# Every key with its comment taken away is one the manager takes.
+sed -n 's/^#\([a-z-]* = .*\)/\1/p' "$tree/etc/vtpm/vtpm-managerd.conf" | grep -v '^runtime-dir\|^foreground' >"$scratch/all.conf"
+printf 'runtime-dir = "/proc/none"\nforeground = true\n' >>"$scratch/all.conf"
+"$tree/usr/sbin/vtpm-managerd" --config "$scratch/all.conf" >"$scratch/said" 2>&1 && fail "it started on /proc"
+grep -q 'cannot use /proc/none' "$scratch/said" || { cat "$scratch/said" >&2; fail "the configuration is not taken"; }
+# Against the units of this machine; only the program's place is ours.
+if command -v systemd-analyze >/dev/null; then
+  sed "s,^ExecStart=,&$tree," "$tree/usr/lib/systemd/system/vtpm-managerd.service" >"$scratch/vtpm-managerd.service"
+  systemd-analyze verify --man=no "$scratch/vtpm-managerd.service" >"$scratch/verify" 2>&1 ||
+    { cat "$scratch/verify" >&2; fail "systemd does not accept the unit"; }
+  if grep 'vtpm-managerd' "$scratch/verify"; then fail "systemd warns of the unit"; fi
+fi
+echo "install: the package is whole"
