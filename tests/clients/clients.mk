@@ -12,7 +12,13 @@ $(B)/test/replay: $(B)/obj/tests/clients/replay.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
-check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay | build/.setup-test
+TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc))
+$(B)/test/tspi: $(TSPI_OBJECTS)
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -ltspi -lcrypto
+
+check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay $(B)/test/tspi | build/.setup-test
 	$(call say,CLIENTS)
 	$(Q)tests/xen/build.sh machine
 	$(Q)timeout 900 tests/clients/run.sh $(B)

@@ -11,6 +11,7 @@ clean_up() {
   [ -z "$qemu_pid" ] || kill "$qemu_pid" 2>/dev/null
   [ -z "$tcsd_pid" ] || stop_tcsd
   [ -z "$tpm_pid" ] || stop_tpm
+  stop_first
   [ -n "${KEEP-}" ] || rm -rf "$work"
 }
 trap clean_up EXIT

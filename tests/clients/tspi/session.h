@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// A TPM as libtspi shows it, behind the tcsd of one port: owned, with owner and storage root key of the well-known
+// secret.
+#pragma once
+
+#include <tss/tspi.h>
+
+#include <string>
+#include <vector>
+
+// Uses the types of tspi.h and size_t without including them.
+#include <trousers/trousers.h>
+
+namespace tspi {
+
+using Bytes = std::vector<BYTE>;
+
+// Prints a line for run.sh: what was asserted, and whether it holds.
+bool holds(bool condition, const std::string& text, const std::string& detail = "");
+bool gives(TSS_RESULT got, TSS_RESULT wanted, const std::string& text);
+// Ends the program unless it succeeded: what the next steps stand on.
+void must(TSS_RESULT result, const char* what);
+
+struct Session {
+  explicit Session(const std::string& port);
+
+  TSS_HPOLICY assign_secret(TSS_HOBJECT object, BYTE filler = 0, TSS_FLAG kind = TSS_POLICY_USAGE) const;
+  // A key of this type, made and loaded under the storage root key.
+  TSS_HKEY make_key(TSS_FLAG type) const;
+  Bytes sign(TSS_HKEY key, const Bytes& message) const;
+
+  TSS_HCONTEXT context = 0;
+  TSS_HTPM tpm = 0;
+  TSS_HKEY srk = 0;
+};
+
+Bytes attribute(TSS_HOBJECT object, TSS_FLAG flag, TSS_FLAG sub_flag);
+Bytes modulus_of(TSS_HKEY key);
+
+// By OpenSSL: RSASSA-PKCS1-v1_5 with SHA-1 and the exponent 65537.
+bool verifies(const Bytes& modulus, const Bytes& message, const Bytes& signature);
+Bytes sha1(const Bytes& message);
+
+void test_migration(const Session& source, const Session& destination);
+void test_attestation(const Session& session);
+void test_nv(const Session& session);
+
+}  // namespace tspi
