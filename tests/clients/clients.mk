@@ -13,6 +13,7 @@ $(B)/test/replay: $(B)/obj/tests/clients/replay.o
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
 TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc))
+$(TSPI_OBJECTS): | build/.setup-test
 $(B)/test/tspi: $(TSPI_OBJECTS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
