@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/control/commands.h"
-#include "backend/vault/file.h"
+#include "backend/vault/sqlite.h"
 #include "tests/fuzz/law.h"
 
 namespace {
@@ -19,7 +19,7 @@ using fuzz::law;
 
 struct Rig {
   std::string directory;
-  std::unique_ptr<vault::FileVault> vault;
+  std::unique_ptr<vault::SqliteVault> vault;
   backend::Loop loop;
   std::optional<backend::Manager> manager;
 
@@ -34,15 +34,15 @@ struct Rig {
     law(bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listening, 4) == 0,
         "a socket can be bound");
     setenv("XENSTORED_PATH", path.c_str(), 1);
-    auto opened = vault::FileVault::open(directory);
+    auto opened = vault::SqliteVault::open({.directory = directory});
     law(opened.ok(), "a vault opens");
     vault = std::move(opened).take();
     auto store = xen::Store::open();
     auto domains = xen::Domains::open();
     law(store.ok() && domains.ok(), "Xen's libraries open");
     manager.emplace(loop, std::move(store).take(), std::move(domains).take(), *vault,
-                    backend::Spawner(directory, "/bin/false"));
-    for (uint8_t i = 0; i < 3; i++) law(vault->create(vault::Uuid{i}).ok(), "an instance is made");
+                    backend::Spawner(directory, "/bin/false"), backend::Policy{.state_directory = directory});
+    for (uint8_t i = 0; i < 3; i++) law(vault->create(vault::Uuid{i}, {}).ok(), "an instance is made");
   }
   ~Rig() { std::filesystem::remove_all(directory); }
 };
@@ -52,7 +52,7 @@ struct Rig {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Rig rig;
   std::string line(data, data + size);
-  std::string answer = backend::answer(*rig.manager, line);
+  std::string answer = backend::answer(*rig.manager, line).line;
   law(answer.find('\n') == std::string::npos, "an answer is one line");
   auto json = nlohmann::json::parse(answer, nullptr, false);
   law(json.is_object() && json.contains("ok") && json["ok"].is_boolean(), "an answer says whether it is ok");
