@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The administrator's socket: whatever a line holds, one line of JSON with "ok" comes back. Instances are made and
-// removed by it; XenStore is a socket that nobody answers, because no command of the socket asks it anything.
+// removed by it; XenStore and Xen are sockets that nobody answers, because no command of the socket asks them anything.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,6 +17,15 @@ namespace {
 
 using fuzz::law;
 
+std::string listen_at(const std::string& path, int type) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  int listening = socket(AF_UNIX, type, 0);
+  law(bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listening, 4) == 0,
+      "a socket can be bound");
+  return path;
+}
+
 struct Rig {
   std::string directory;
   std::unique_ptr<vault::SqliteVault> vault;
@@ -27,13 +36,8 @@ struct Rig {
     char name[] = "/tmp/vtpm-fuzz-XXXXXX";
     law(mkdtemp(name) != nullptr, "there is room for a vault");
     directory = name;
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    std::string path = directory + "/xenstored";
-    strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
-    law(bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listening, 4) == 0,
-        "a socket can be bound");
-    setenv("XENSTORED_PATH", path.c_str(), 1);
+    setenv("XENSTORED_PATH", listen_at(directory + "/xenstored", SOCK_STREAM).c_str(), 1);
+    setenv("XEN_LOOPBACK_SOCKET", listen_at(directory + "/loopback", SOCK_SEQPACKET).c_str(), 1);
     auto opened = vault::SqliteVault::open({.directory = directory});
     law(opened.ok(), "a vault opens");
     vault = std::move(opened).take();
