@@ -20,6 +20,7 @@ file == 2 {
   entry[n] = $1; line[n] = FNR; text[n] = $2; name[n] = glob($2); ours[n] = glob($3); theirs[n] = glob($4)
   next
 }
+$1 ~ /\/died$/ { complain($1 ": " $2); next }
 file == 3 {
   if ($1 in engine) complain($1 ": a name for two cases")
   engine[$1] = $2
