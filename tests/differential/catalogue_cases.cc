@@ -18,6 +18,7 @@ using world::World;
 // Bytes of large parameters beyond this are ciphers, whose single bits say nothing new.
 constexpr size_t kFirstBytes = 48;
 constexpr size_t kLastBytes = 24;
+constexpr size_t kBetween = 6;
 // Before this stand nonces and secrets, in commands that make keys.
 constexpr size_t kKeyAt = 40;
 
@@ -27,11 +28,23 @@ Bytes with_size(Bytes frame) {
   return frame;
 }
 
-// Every offset of a short sequence; both ends of a long one and some between.
-std::vector<size_t> offsets(size_t n) {
-  std::vector<size_t> all;
-  for (size_t i = 0; i < n; i++) {
-    if (i < kFirstBytes || i + kLastBytes >= n || i % 37 == 0) all.push_back(i);
+struct Offset {
+  size_t at;
+  std::string name;
+};
+// Every offset of a short sequence; both ends of a long one and some between. Names do not depend on the length: what a
+// TPM made (a context, a wrapped key) has another one on the other side.
+std::vector<Offset> offsets(size_t n) {
+  std::vector<Offset> all;
+  for (size_t i = 0; i < std::min(n, kFirstBytes); i++) all.push_back({i, std::to_string(i)});
+  if (n > kFirstBytes + kLastBytes) {
+    size_t between = n - kFirstBytes - kLastBytes;
+    for (size_t i = 1; i <= std::min(kBetween, between); i++) {
+      all.push_back({kFirstBytes - 1 + between * i / std::min(kBetween, between), "between-" + std::to_string(i)});
+    }
+  }
+  for (size_t i = std::max(kFirstBytes, n - std::min(n, kLastBytes)); i < n; i++) {
+    all.push_back({i, "end-" + std::to_string(n - i)});
   }
   return all;
 }
@@ -62,10 +75,10 @@ void send(const Recorder& r, const std::string& name, World& w, const Command& c
 void framing_cases(const Recorder& r, World& w, const Prepared& golden) {
   // A request that is too short changes nothing, so that all of them can run in one process.
   r.at("cut").apart([&](const Recorder& cut) {
-    for (size_t n : offsets(golden.frame.size())) {
-      if (n < 10) continue;
-      Bytes frame(golden.frame.begin(), golden.frame.begin() + static_cast<std::ptrdiff_t>(n));
-      cut.response(std::to_string(n), w.tpm.send(with_size(frame)));
+    for (const Offset& offset : offsets(golden.frame.size())) {
+      if (offset.at < 10) continue;
+      Bytes frame(golden.frame.begin(), golden.frame.begin() + static_cast<std::ptrdiff_t>(offset.at));
+      cut.response(offset.name, w.tpm.send(with_size(frame)));
     }
     sessions_after(cut, "after", w, golden.command);
   });
@@ -98,13 +111,15 @@ size_t key_length_at(const Bytes& params) {
 void parameter_cases(const Recorder& recorder, World& w, const Command& golden) {
   Recorder r = recorder.at("byte");
   size_t key_length = makes_key(golden.ordinal) ? key_length_at(golden.params) : golden.params.size();
-  for (size_t i : offsets(golden.params.size())) {
+  for (const Offset& offset : offsets(golden.params.size())) {
+    size_t i = offset.at;
     if (i >= key_length && i < key_length + 4) continue;
     for (auto [name, value] : {std::pair{"zero", 0}, {"ff", 0xff}, {"flip", golden.params[i] ^ 1}}) {
-      if (golden.params[i] == value || (makes_key(golden.ordinal) && (i < kKeyAt || value != 0xff))) continue;
+      if (makes_key(golden.ordinal) && (i < kKeyAt || value != 0xff)) continue;
       Command command = golden;
-      command.params[i] = static_cast<uint8_t>(value);
-      run(r, std::to_string(i) + "-" + name, w, command);
+      // A random byte may have the value by chance; a case must not be there on one side only.
+      command.params[i] = static_cast<uint8_t>(golden.params[i] == value ? value ^ 0x10 : value);
+      run(r, offset.name + "-" + name, w, command);
     }
   }
   Command empty = golden;

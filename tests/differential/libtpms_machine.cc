@@ -171,6 +171,11 @@ std::unique_ptr<Machine> make(bool with_endorsement_key) {
   if (with_endorsement_key) {
     client::KeyParms parms{.enc_scheme = client::kEsOaep, .sig_scheme = client::kSsNone};
     tpm.run(0x78, client::Out().raw(client::fresh_nonce()).raw(parms.encode()));
+    // And locks the NV storage: until then nobody is asked for a proof (Part 3, 20.1, action 1).
+    client::Bytes anybody = client::Out().u16(3).raw(client::Bytes(3)).u8(0x1f).raw(client::Digest{});
+    client::Out lock;
+    lock.u16(0x18).u32(0xffffffff).raw(anybody).raw(anybody).u16(0x17).u32(0).raw(client::Bytes(3)).u32(0);
+    tpm.run(0xcc, lock.raw(client::Digest{}));
   }
   made->power_cycle();
   return made;

@@ -149,7 +149,7 @@ void Recorder::line(const std::string& name, const std::string& result) const {
   printf("%s/%s\t%s\n", prefix_.c_str(), name.c_str(), result.c_str());
 }
 
-void Recorder::apart(const std::function<void(const Recorder&)>& steps) const {
+int Recorder::in_child(const std::function<void()>& steps) {
   fflush(stdout);
   pid_t child = fork();
   if (child < 0) {
@@ -157,13 +157,23 @@ void Recorder::apart(const std::function<void(const Recorder&)>& steps) const {
     exit(2);
   }
   if (child == 0) {
-    steps(*this);
+    steps();
     fflush(stdout);
     _exit(0);
   }
   int status = 0;
   waitpid(child, &status, 0);
+  return status;
+}
+
+void Recorder::apart(const std::function<void(const Recorder&)>& steps) const {
+  int status = in_child([&] { steps(*this); });
   if (status != 0) line("died", "status " + std::to_string(status));
+}
+
+void Recorder::alone(const std::string& name, const std::function<Reply()>& make) const {
+  int status = in_child([&] { answer(name, make()); });
+  if (status != 0) line(name, "died of signal " + std::to_string(WTERMSIG(status)));
 }
 
 void Recorder::series(size_t n, const std::function<bool(const Recorder&, size_t)>& step) const {

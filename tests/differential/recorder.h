@@ -27,6 +27,9 @@ class Recorder {
   // Runs `steps` in a process of its own. What it records is kept; that it died is recorded.
   void apart(const std::function<void(const Recorder&)>& steps) const;
 
+  // A reply that is made in a process of its own; that it died is what is recorded then.
+  void alone(const std::string& name, const std::function<Reply()>& make) const;
+
   // Steps 0 to n-1 in as few processes: one that says it changed the TPM is the last of its process.
   void series(size_t n, const std::function<bool(const Recorder&, size_t)>& step) const;
 
@@ -38,6 +41,7 @@ class Recorder {
   uint32_t response(const std::string& name, const Bytes& response) const;
 
  private:
+  static int in_child(const std::function<void()>& steps);  // its status
   void line(const std::string& name, const std::string& result) const;
   std::string prefix_;
 };

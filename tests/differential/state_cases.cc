@@ -227,9 +227,9 @@ void setting_cases(const Recorder& recorder, World& w, bool owned) {
                       .params = Out().u32(setting.area).sized(Out().u32(setting.sub)).sized(setting.value)};
       if (by == 2) command.proofs.push_back(w.by_owner());
       std::string name = number(setting.area) + "-" + std::to_string(setting.sub) + "-" + client::hex(setting.value);
-      if (one.answer(name, w.tpm.run(command)) != 0) return false;
+      bool changed = one.answer(name, w.tpm.run(command)) == 0;
       flags(one, name, w);
-      return true;
+      return changed;
     });
     for (const Bytes& sub : {Bytes{}, Bytes{1}, Bytes{0, 1}, Bytes{0, 0, 0, 0, 1}}) {
       r.apart([&](const Recorder& one) {
