@@ -236,7 +236,7 @@ struct DaaJoin {
   static Result<Out> run(Call& call, const In& in) {  // 1: the session
     if (in.stage == 0) {
       DaaSession session = TRY(call.tpm.daa.edit().open());
-      return go(call, in, session);
+      return daa::perform(call, in, session, kStages);
     }
     DaaSession session = *TRY(call.tpm.daa->find(in.handle.value));
     call.end_daa_session_on_failure(session.handle);  // 2
@@ -244,21 +244,7 @@ struct DaaJoin {
     TRY(require(session.context.digest_context == context_digest(session), Rc::DaaTpmSettings));
     bool same_issuer = in.stage < kIssuerKnownFrom || session.tpm.digest_issuer == daa::issuer_digest(session);
     TRY(require(same_issuer, Rc::DaaIssuerSettings));
-    return go(call, in, session);
-  }
-
- private:
-  static Result<Out> go(Call& call, const In& in, DaaSession& session) {
-    TRY(require(in.stage < kStages.size(), Rc::DaaStage));
-    Stage stage{call, session, in.in0, in.in1};
-    Out out{TRY(kStages[in.stage](stage))};
-    DaaSessions& sessions = call.tpm.daa.edit();
-    if (in.stage + 1u == kStages.size()) {
-      sessions.end(session.handle);
-    } else {
-      sessions.keep(std::move(session));
-    }
-    return out;
+    return daa::perform(call, in, session, kStages);
   }
 };
 

@@ -114,17 +114,8 @@ struct DaaSign {
 
  private:
   static Result<Out> go(Call& call, const In& in, DaaSession& session) {
-    TRY(require(in.stage < kStages.size(), Rc::DaaStage));
-    Stage stage{call, session, in.in0, in.in1};
-    Out out{TRY(kStages[in.stage](stage))};
     session.context.stage++;
-    DaaSessions& sessions = call.tpm.daa.edit();
-    if (in.stage + 1u == kStages.size()) {
-      sessions.end(session.handle);
-    } else {
-      sessions.keep(std::move(session));
-    }
-    return out;
+    return daa::perform(call, in, session, kStages);
   }
 };
 

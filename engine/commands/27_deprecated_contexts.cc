@@ -10,10 +10,24 @@ namespace tpm {
 
 namespace {
 
+struct Resource {
+  AnyHandle handle;
+};
+struct Saved {
+  wire::SizedBytes blob;
+};
+struct ToLoad {
+  wire::Sized<ContextBlob> blob;
+};
+
 // The nonce that TPM_Reset and a loss of power change.
 const Nonce& nonce_11(Tpm& tpm) {
   if (tpm.contexts->nonce_11 == Nonce{}) tpm.contexts.edit().nonce_11 = tpm.nonce();
   return tpm.contexts->nonce_11;
+}
+
+wire::SizedBytes close_11(Tpm& tpm, ContextBlob blob, View resource) {
+  return wire::SizedBytes(wire::encode(close_context(tpm, std::move(blob), nonce_11(tpm), resource)));
 }
 
 Result<ContextSensitive> open_11(const Tpm& tpm, const ContextBlob& blob, ResourceType type) {
@@ -25,31 +39,23 @@ Result<ContextSensitive> open_11(const Tpm& tpm, const ContextBlob& blob, Resour
 
 // ---- 27.2.1 TPM_SaveKeyContext ----
 struct SaveKeyContext {
-  struct In {
-    AnyHandle key;
-  };
-  struct Out {
-    wire::SizedBytes blob;
-  };
+  using In = Resource;
+  using Out = Saved;
   static Result<Out> run(Call& call, const In& in) {
     Tpm& tpm = call.tpm;
-    const KeySlots::Slot* slot = tpm.keys->slot(in.key.value);
+    const KeySlots::Slot* slot = tpm.keys->slot(in.handle.value);
     TRY(require(slot != nullptr, Rc::InvalidKeyHandle));
     Bytes resource = wire::encode(slot->key);
-    TRY(evict_key(tpm, in.key.value));
-    ContextBlob blob{.type = ResourceType::Key, .handle = in.key.value};
-    return Out{wire::SizedBytes(wire::encode(close_context(tpm, blob, nonce_11(tpm), resource)))};
+    TRY(evict_key(tpm, in.handle.value));
+    ContextBlob blob{.type = ResourceType::Key, .handle = in.handle.value};
+    return Out{close_11(tpm, blob, resource)};
   }
 };
 
 // ---- 27.2.2 TPM_LoadKeyContext ----
 struct LoadKeyContext {
-  struct In {
-    wire::Sized<ContextBlob> blob;
-  };
-  struct Out {
-    AnyHandle key;
-  };
+  using In = ToLoad;
+  using Out = Resource;
   static Result<Out> run(Call& call, const In& in) {
     Tpm& tpm = call.tpm;
     ContextSensitive inner = TRY(open_11(tpm, in.blob.value, ResourceType::Key));
@@ -61,32 +67,24 @@ struct LoadKeyContext {
 
 // ---- 27.2.3 TPM_SaveAuthContext ----
 struct SaveAuthContext {
-  struct In {
-    AnyHandle session;
-  };
-  struct Out {
-    wire::SizedBytes blob;
-  };
+  using In = Resource;
+  using Out = Saved;
   static Result<Out> run(Call& call, const In& in) {
     Tpm& tpm = call.tpm;
-    const Session* session = tpm.sessions->find(in.session.value);
+    const Session* session = tpm.sessions->find(in.handle.value);
     TRY(require(session != nullptr, Rc::InvalidAuthHandle));
     Bytes resource = wire::encode(*session);
-    ContextBlob blob{.type = ResourceType::Auth, .handle = in.session.value};
+    ContextBlob blob{.type = ResourceType::Auth, .handle = in.handle.value};
     blob.count = TRY(tpm.contexts.edit().add(true));
-    tpm.sessions.edit().end(in.session.value);
-    return Out{wire::SizedBytes(wire::encode(close_context(tpm, blob, nonce_11(tpm), resource)))};
+    tpm.sessions.edit().end(in.handle.value);
+    return Out{close_11(tpm, blob, resource)};
   }
 };
 
 // ---- 27.2.4 TPM_LoadAuthContext ----
 struct LoadAuthContext {
-  struct In {
-    wire::Sized<ContextBlob> blob;
-  };
-  struct Out {
-    AnyHandle session;
-  };
+  using In = ToLoad;
+  using Out = Resource;
   static Result<Out> run(Call& call, const In& in) {
     Tpm& tpm = call.tpm;
     const ContextBlob& blob = in.blob.value;

@@ -179,4 +179,19 @@ Output answer_f1(Stage& stage) {
   return wire::SizedBytes((r1 + challenge(stage.session) * f1).bytes());  // g-h
 }
 
+// ---- The commands ----
+
+Result<Out> perform(Call& call, const In& in, DaaSession& session, std::span<const Action> stages) {
+  TRY(require(in.stage < stages.size(), Rc::DaaStage));
+  Stage stage{call, session, in.in0, in.in1};
+  Out out{TRY(stages[in.stage](stage))};
+  DaaSessions& sessions = call.tpm.daa.edit();
+  if (in.stage + 1u == stages.size()) {
+    sessions.end(session.handle);
+  } else {
+    sessions.keep(std::move(session));
+  }
+  return out;
+}
+
 }  // namespace tpm::daa

@@ -2,6 +2,8 @@
 // What the stages of TPM_DAA_Join and TPM_DAA_Sign share (Part 3, 26).
 #pragma once
 
+#include <span>
+
 #include "engine/crypto/number.h"
 #include "engine/dispatch/call.h"
 
@@ -65,5 +67,7 @@ struct In {
 struct Out {
   wire::SizedBytes data;
 };
+// The stage asked for, on a copy of its session, which is then kept, or ended by the last stage. DaaStage.
+Result<Out> perform(Call& call, const In& in, DaaSession& session, std::span<const Action> stages);
 
 }  // namespace tpm::daa

@@ -5,7 +5,8 @@
 COVERAGE_MIN ?= 0
 COVERAGE_SHOW ?=
 COVERAGE_BUILD := build-coverage
-COVERAGE_TESTS = $(filter $(B)/test/engine/% $(B)/test/base/%,$(TESTS))
+# Not from TESTS, which the Makefile sets later.
+COVERAGE_TESTS := $(patsubst tests/%.cc,$(B)/test/%,$(wildcard tests/engine/*_test.cc tests/base/*_test.cc))
 
 .PHONY: coverage coverage-run
 coverage: | build/.setup-build

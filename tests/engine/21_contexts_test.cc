@@ -226,6 +226,38 @@ TEST_F(Contexts, AuthContextsOfVersion11ComeBackOnce) {
   EXPECT_TRUE(refused(tpm.run({.ordinal = 0xb5, .params = context.params}), rc::BadParameter)) << "it is no key";
 }
 
+TEST_F(Contexts, AuthContextsOfVersion11WaitForTheirKey) {
+  uint32_t key = w.load(w.keys().sign);
+  Bytes key_blob = saved(key, kRtKey);
+  Session* session = w.osap_key(key);
+  Reply context = tpm.run({.ordinal = 0xb6, .handles = Out().u32(session->handle)});
+  ASSERT_TRUE(ok(context));
+  ASSERT_TRUE(ok(tpm.flush(key, kRtKey)));
+  Command load_session{.ordinal = 0xb7, .params = context.params, .out_handle_bytes = 4};
+  EXPECT_TRUE(refused(tpm.run(load_session), kResourceMissing));
+  uint32_t back = handle_of(load(key_blob));
+  session->handle = handle_of(tpm.run(load_session));
+  EXPECT_TRUE(ok(tpm.run({.ordinal = 0x21, .handles = Out().u32(back), .proofs = {{.session = session}}})));
+}
+
+TEST_F(Contexts, AuthContextsOfVersion11ComeBackForTheSameOwner) {
+  Session* session = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  Reply context = tpm.run({.ordinal = 0xb6, .handles = Out().u32(session->handle)});
+  ASSERT_TRUE(ok(context));
+  Command load_session{.ordinal = 0xb7, .params = context.params, .out_handle_bytes = 4};
+  session->handle = handle_of(tpm.run(load_session));
+  EXPECT_TRUE(ok(read_pubek(session)));
+  context = tpm.run({.ordinal = 0xb6, .handles = Out().u32(session->handle)});
+  ASSERT_TRUE(ok(context));
+  Session* changer = w.osap(client::kEtOwner, client::kOwner, kOwnerAuth);
+  ASSERT_TRUE(ok(tpm.run(
+      {.ordinal = 0x10,
+       .params = Out().u16(4).raw(client::hide_even(*changer, client::secret("new owner"))).u16(client::kEtOwner),
+       .proofs = {{.session = changer}}})));
+  load_session.params = context.params;
+  EXPECT_TRUE(refused(tpm.run(load_session), kResourceMissing));
+}
+
 TEST_F(Contexts, ResetTouchesContextsOfVersion11Only) {
   if (libtpms()) GTEST_SKIP() << "libtpms keeps them";
   Reply old = tpm.run({.ordinal = 0xb6, .handles = Out().u32(w.oiap()->handle)});

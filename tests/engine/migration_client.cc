@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "tests/engine/parsed.h"
+
 namespace client {
 
 namespace {
@@ -68,15 +70,6 @@ Bytes part(const Bytes& bytes, size_t from) { return part(bytes, from, bytes.siz
 
 Digest digest_from(const Bytes& bytes) { return In(bytes).digest(); }
 
-template <class T, class F>
-Answer<T> parsed(Reply reply, F parse) {
-  if (!reply.ok()) return {reply, T{}};
-  In in(reply.params);
-  T value = parse(in);
-  if (!in.done()) reply.defect = "parameters of a wrong length: " + hex(reply.params);
-  return {reply, value};
-}
-Bytes sized(In& in) { return in.sized(); }
 Migrating migrating(In& in) {
   Bytes random = in.sized();
   return {random, in.sized()};

@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/engine/parsed.h"
+
 namespace client {
 
 namespace {
@@ -400,22 +402,6 @@ Digest hide_odd(const Session& session, const Digest& nonce_odd, const Digest& s
 }
 
 // ---- Helpers ----
-
-namespace {
-
-// The parsed parameters of a good reply, all of them used.
-template <class T, class F>
-Answer<T> parsed(Reply reply, F parse) {
-  if (!reply.ok()) return {reply, T{}};
-  In in(reply.params);
-  T value = parse(in);
-  if (!in.done()) reply.defect = "parameters of a wrong length: " + hex(reply.params);
-  return {reply, value};
-}
-
-Bytes sized(In& in) { return in.sized(); }
-
-}  // namespace
 
 Reply Tpm::startup(uint16_t type) { return run(0x99, Out().u16(type)); }
 
