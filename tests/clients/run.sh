@@ -11,6 +11,7 @@ patience=60
 . "$here/control.sh"
 . "$here/qemu.sh"
 . "$here/tss.sh"
+. "$here/areas.sh"
 . "$here/tspi.sh"
 cd "$work" || exit 1
 
@@ -19,7 +20,7 @@ test_state_file
 for part in control power cancel blobs hashing; do "test_$part"; done
 if [ "$(id -u)" = 0 ]; then
   make_tcsd_files
-  for part in fresh_tpm ownership passwords sealing quotes measurement restart opt_in clearing bare_tpm tspi; do "test_$part"; done
+  for part in fresh_tpm ownership passwords areas lockout operator sealing quotes measurement restart opt_in clearing bare_tpm tspi; do "test_$part"; done
 else
   pass "TrouSerS and its tools # SKIP tcsd changes its user, which only root may"
 fi
