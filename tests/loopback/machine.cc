@@ -17,7 +17,6 @@ namespace {
 
 constexpr uint8_t kReasonDestroyed = 255;  // what Xen shows for a domain that never shut down
 constexpr uint16_t kLastDomain = 0x7fef;
-constexpr size_t kListed = 256;  // domains one answer can hold
 
 EndNotice notice_in(const Request& request) {
   EndNotice notice;
@@ -252,7 +251,8 @@ Machine::Served Machine::restrict(Client& client, const Request& request) {
 Machine::Served Machine::list_domains(const Request& request) {
   Answer answer;
   for (const auto& [id, domain] : domains_) {
-    if (raw(id) < request.a || answer.domains.size() >= kListed) continue;
+    if (raw(id) < request.a) continue;
+    if (answer.domains.size() >= kListed) break;
     DomainRecord record = domain.record;
     auto living =
         std::count_if(domain.members.begin(), domain.members.end(), [](const Member& m) { return !ended(m.pidfd); });

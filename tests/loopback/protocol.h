@@ -19,7 +19,7 @@ enum class Op : uint32_t {
   FindPeer,         // a = port → fd: what wakes the peer; none when nobody is connected
   Unbind,           // a = port
   Restrict,         // domain = the only one this connection may bind to from now on
-  ListDomains,      // a = first → DomainRecords
+  ListDomains,      // a = first → DomainRecords, at most kListed: whoever wants more asks again after the last one
   // The tool stack's, for dom0 only.
   CreateDomain,  // a = 1 for PVH, b = 1 for a restored one, uuid → a = number
   PauseDomain,
@@ -59,6 +59,7 @@ struct DomainRecord {
   uint8_t uuid[16];
 };
 
+constexpr size_t kListed = 256;
 constexpr size_t kMaxMessage = 32768;
 constexpr uint32_t kMaxPages = 1024;  // one request may share
 constexpr size_t kPageSize = 4096;

@@ -19,7 +19,6 @@ constexpr auto kDeviceTimeout = 10s;  // libxl's
 const std::string kInitialising = "1", kInitWait = "2", kClosing = "5", kClosed = "6";
 constexpr int kQuiesceTries = 500;
 constexpr auto kQuiescePause = 10ms;
-constexpr size_t kListed = 256;
 
 std::string text(DomId domain) { return std::to_string(raw(domain)); }
 std::string text(unsigned number) { return std::to_string(number); }
@@ -95,13 +94,16 @@ bool Toolstack::control(Op op, DomId domain, uint32_t argument) {
 }
 
 std::vector<DomainRecord> Toolstack::domains() {
-  std::vector<DomainRecord> records(kListed);
-  Reply reply;
-  int fds[2];
+  std::vector<DomainRecord> all, page(kListed);
   Request request = loopback::request(Op::ListDomains);
-  bool ok = hypervisor_.call(request, -1, reply, fds, records.data(), kListed * sizeof(DomainRecord)) == 0;
-  records.resize(ok ? reply.n : 0);
-  return records;
+  while (true) {
+    Reply reply;
+    int fds[2];
+    if (hypervisor_.call(request, -1, reply, fds, page.data(), kListed * sizeof(DomainRecord)) != 0) return {};
+    all.insert(all.end(), page.begin(), page.begin() + reply.n);
+    if (reply.n < kListed) return all;
+    request.a = all.back().domain + 1;
+  }
 }
 
 std::string Toolstack::name_of(DomId domain) {

@@ -215,6 +215,24 @@ TEST_F(ToolstackTest, ProcessorTellsANewBootFromARestoredDomain) {
   EXPECT_EQ(errno, ESRCH);
 }
 
+TEST_F(ToolstackTest, ListsAsManyDomainsAsThereAre) {
+  constexpr unsigned kMany = 300;
+  DomainConfig plain = config();
+  plain.vtpms.clear();
+  for (unsigned n = 1; n <= kMany; n++) ASSERT_EQ(toolstack->create(plain, {.paused = true}), DomId(n));
+  std::vector<loopback::DomainRecord> records = toolstack->domains();
+  ASSERT_EQ(records.size(), kMany + 1);
+  std::vector<xc_domaininfo_t> all(kMany + 10), some(280);
+  ASSERT_EQ(xc_domain_getinfolist(xch, 0, kMany + 10, all.data()), static_cast<int>(kMany + 1));
+  for (unsigned n = 0; n <= kMany; n++) {
+    EXPECT_EQ(all[n].domain, n);
+    EXPECT_EQ(records[n].domain, n);
+  }
+  ASSERT_EQ(xc_domain_getinfolist(xch, 10, 280, some.data()), 280);
+  EXPECT_EQ(some[279].domain, 289);
+  EXPECT_EQ(info(DomId(kMany)).domain, kMany);
+}
+
 TEST_F(ToolstackTest, ShutdownReasonsShow) {
   DomainConfig plain = config(true);
   plain.vtpms.clear();
