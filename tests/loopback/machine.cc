@@ -268,7 +268,7 @@ Machine::Served Machine::create_domain(const Request& request) {
   Domain& domain = domains_[id];
   domain.record.domain = raw(id);
   domain.record.pvh = request.a != 0;
-  domain.record.restored = request.b != 0;
+  domain.record.kernel_set_up = request.b != 0;
   domain.record.paused = 1;
   memcpy(domain.record.uuid, request.uuid, sizeof(request.uuid));
   domain.directory = directory_ + "/domains/" + std::to_string(raw(id));
@@ -295,6 +295,8 @@ Machine::Served Machine::manage_domain(const Request& request) {
       break;
     case Op::UnpauseDomain:
       domain.record.paused = 0;
+      if (!domain.record.has_run) domain.record.kernel_set_up = 1;
+      domain.record.has_run = 1;
       if (!domain.record.shut_down) signal_members(domain, SIGCONT);
       break;
     case Op::ShutDownDomain:
@@ -306,6 +308,9 @@ Machine::Served Machine::manage_domain(const Request& request) {
     case Op::ResumeDomain:
       domain.record.shut_down = 0;
       if (!domain.record.paused) signal_members(domain, SIGCONT);
+      break;
+    case Op::DisguiseDomain:
+      domain.record.kernel_set_up = 0;
       break;
     case Op::EndMembers:
       signal_members(domain, SIGTERM);

@@ -208,11 +208,29 @@ TEST_F(ToolstackTest, ProcessorTellsANewBootFromARestoredDomain) {
     EXPECT_FALSE(looks_restored(fresh)) << pvh;
     ASSERT_TRUE(toolstack->unpause(fresh));
     EXPECT_TRUE(looks_restored(fresh)) << "it has run";
+    EXPECT_NE(info(fresh).cpu_time, 0U);
+    ASSERT_TRUE(toolstack->pause(fresh));
+    EXPECT_TRUE(looks_restored(fresh)) << "and has not forgotten it";
     EXPECT_TRUE(looks_restored(*toolstack->create(plain, {.paused = true, .restored = true}))) << pvh;
   }
   vcpu_guest_context_any_t context;
   EXPECT_EQ(xc_vcpu_getcontext(xch, 4711, 0, &context), -1);
   EXPECT_EQ(errno, ESRCH);
+}
+
+TEST_F(ToolstackTest, ADisguiseGoesIntoTheImage) {
+  DomainConfig plain = config();
+  plain.vtpms.clear();
+  std::string image = directory_ + "/image";
+  DomId domain = *toolstack->create(plain, {});
+  ASSERT_TRUE(toolstack->disguise(domain));
+  EXPECT_FALSE(looks_restored(domain));
+  ASSERT_TRUE(toolstack->checkpoint(domain, image));
+  EXPECT_FALSE(looks_restored(domain)) << "it goes on as it was";
+  ASSERT_TRUE(toolstack->destroy(domain));
+  DomId back = *toolstack->restore(image, true);
+  EXPECT_FALSE(looks_restored(back));
+  EXPECT_EQ(info(back).cpu_time, 0U) << "as a new boot's";
 }
 
 TEST_F(ToolstackTest, ListsAsManyDomainsAsThereAre) {

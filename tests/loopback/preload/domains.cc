@@ -90,6 +90,7 @@ int xc_domain_getinfolist(xc_interface* xch, uint32_t first_domain, unsigned max
     info[i] = {};
     info[i].domain = static_cast<domid_t>(record.domain);
     info[i].flags = flags_of(record);
+    info[i].cpu_time = record.has_run;
     info[i].nr_online_vcpus = 1;
     memcpy(info[i].handle, record.uuid, sizeof(record.uuid));
   });
@@ -105,6 +106,7 @@ int xc_domain_getinfo(xc_interface* xch, uint32_t first_domid, unsigned max_doms
     info[i].paused = record.paused & 1;
     info[i].blocked = (flags & XEN_DOMINF_blocked) != 0;
     info[i].running = (flags & XEN_DOMINF_running) != 0;
+    info[i].cpu_time = record.has_run;
     info[i].hvm = record.pvh & 1;
     info[i].hap = record.pvh & 1;
     info[i].shutdown_reason = (flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
@@ -122,8 +124,8 @@ int xc_vcpu_getcontext(xc_interface* xch, uint32_t domid, uint32_t vcpu, vcpu_gu
     errno = n == 0 || record.domain != domid ? ESRCH : EINVAL;
     return -1;
   }
-  // A domain that has run has its traps set, or its paging on; a fresh one not before its processors first run.
-  bool running = record.restored || !record.paused;
+  // A kernel that has set itself up has its traps set, or its paging on.
+  bool running = record.kernel_set_up != 0;
   memset(context, 0, sizeof(*context));
   context->c.user_regs.rip = kEntry;
   context->c.user_regs.cs = kCodeSegment;
