@@ -47,6 +47,7 @@ struct Device {
   std::optional<BackNodes> back;
   std::optional<xen::Watch> front_watch;
   xen::BootLook look = xen::BootLook::TooLate;
+  std::optional<bool> looked_new;  // while it was suspended, which it may be still
   bool served = false;
   bool settled = false;  // the record has been settled since the toolstack began to close the device
   bool waits_for_lease = false;

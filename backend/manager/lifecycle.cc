@@ -108,6 +108,7 @@ bool Manager::start(Device& device) {
 
 vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
   const vault::Uuid& uuid = device.back->uuid;
+  TRY(settle_marks(uuid));
   auto instance = vault_.load(uuid);
   if (instance.ok() || instance.error().kind != vault::Refusal::Kind::Unknown) return instance;
   if (!policy_.make_on_first_use) {
@@ -454,6 +455,7 @@ vault::Result<> Manager::power_cycle(const vault::Uuid& uuid) {
   power.snapshot = {};
   power.saved_stands = false;
   TRY(vault_.set_power(uuid, power));
+  owed_marks_.erase(uuid);
   if (stood) event(Level::Notice, "power-cycle", uuid, "standing state discarded by command");
   for (auto& [id, device] : devices_) dirty_.insert(id);
   return {};

@@ -122,9 +122,11 @@ void Manager::find(DeviceId id) {
   auto look = domains_.boot_look(id.domain);
   if (look.ok()) fresh.look = look.value();
   bool announced_before = first_scan_ && seen.nodes && seen.nodes->state >= static_cast<uint8_t>(Xenbus::InitWait);
+  if (announced_before) recall(fresh);
   auto [at, _] = devices_.emplace(id, std::move(fresh));
   if (!seen.nodes || announced_before) return;
-  log(Level::Info, at->second, "announced for instance " + vault::text_of(seen.nodes->uuid));
+  at->second.back = std::move(seen.nodes);
+  log(Level::Info, at->second, "announced for instance " + vault::text_of(at->second.back->uuid));
   dirty_.erase(id);
   show(at->second);
 }
@@ -170,6 +172,7 @@ std::optional<Event> Manager::level(Device& device) {
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
   auto domain = domain_of(device);
+  see_through(device, domain);
   bool ends = !domain || domain->dying;
   if (!device.back->online || device.back->state == static_cast<uint8_t>(Xenbus::Closing) || ends) {
     return Event::BackClosing;

@@ -83,6 +83,10 @@ class Manager {
   void on_frozen(Device& device, const message::Snapshot& snapshot);
   void renew_key(Device& device, const message::Snapshot& snapshot);
 
+  // disguise.cc: domains that look like a new boot while they are suspended
+  void see_through(Device& device, const std::optional<xen::DomainState>& domain);
+  vault::Result<> settle_marks(const vault::Uuid& uuid);
+
   // rekey.cc
   void renew_next();
   bool renew(const vault::Uuid& uuid);
@@ -100,6 +104,7 @@ class Manager {
 
   // info.cc: what stands in XenStore for administrators
   void show_info(Device& device);
+  static void recall(Device& device);
 
   // lifecycle.cc: workers and states
   bool start(Device& device);
@@ -143,7 +148,8 @@ class Manager {
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
-  bool renews_ = false;  // a timer is set
+  bool renews_ = false;               // a timer is set
+  std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
   HostBoot host_;
   xen::Path home_{"/"};
   bool first_scan_ = true;

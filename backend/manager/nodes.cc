@@ -146,6 +146,12 @@ xen::Result<> DeviceNodes::show_info(const std::map<std::string, std::string>& c
   });
 }
 
+std::optional<std::string> DeviceNodes::info(const std::string& name) const {
+  std::optional<std::string> text;
+  static_cast<void>(read_into(store_, back_ / "info" / name, text));
+  return text;
+}
+
 void DeviceNodes::tell_error(const std::string& text) const {
   auto written = store_.write(error_ / "error", std::to_string(EINVAL) + " " + text);
   if (!written.ok()) base::log(base::Level::Warning, "device " + text_of(id_) + ": " + written.error().text());

@@ -56,6 +56,9 @@ class DeviceNodes {
   // Written below `info`, all at once, unless the device has been removed.
   xen::Result<> show_info(const std::map<std::string, std::string>& changed) const;
 
+  // As it was written there; nothing when it cannot be had.
+  std::optional<std::string> info(const std::string& name) const;
+
   // The standard place of a device's error; told apart from the log so that nobody needs to be root to find it.
   void tell_error(const std::string& text) const;
   void clear_error() const;
