@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // vtpm-managerd: options, signals, the loop.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -116,6 +117,14 @@ backend::Policy policy_of(const Options& options) {
   return policy;
 }
 
+// A few for each device; a worker limits its own.
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0) base::log(Level::Warning, "the limit of descriptors stays as it is");
+}
+
 int serve(const Options& options) {
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
     return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
@@ -186,5 +195,6 @@ int main(int argc, char** argv) {
   base::log_level(static_cast<Level>(options.log_level));
   if (::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return 1;
   if (!options.foreground && ::daemon(0, 1) != 0) return fail("cannot leave the terminal");
+  raise_descriptor_limit();
   return serve(options);
 }
