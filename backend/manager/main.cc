@@ -24,6 +24,9 @@ namespace {
 
 using base::Level;
 
+// A worker of an earlier manager that does not answer keeps nobody from being ready for longer than this.
+constexpr std::chrono::milliseconds kRecoveryTime{10'000};
+
 struct Options {
   std::string state_dir = "/var/lib/vtpm";
   std::string runtime_dir = "/run/vtpm";
@@ -94,16 +97,23 @@ std::string key_file(const Options& options) {
   return ::access(path.c_str(), F_OK) == 0 ? path : "";
 }
 
-// Ends the loop on SIGTERM and SIGINT; the workers go on.
-vault::Fd end_on_signals(backend::Loop& loop) {
+// The signals that end the manager, blocked. To be called before there are threads: one that does not block them would
+// take them, and the process would end at once.
+sigset_t block_ending_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Ends the loop on them; the workers go on.
+vault::Fd end_on(const sigset_t& signals, backend::Loop& loop) {
   vault::Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   loop.add(fd.get(), [&loop] {
     base::log(Level::Info, "ending; the workers go on");
+    tell_service_manager("STOPPING=1");
     loop.stop();
   });
   return fd;
@@ -126,6 +136,7 @@ void raise_descriptor_limit() {
 }
 
 int serve(const Options& options) {
+  sigset_t ending = block_ending_signals();
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
     return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
   }
@@ -143,7 +154,7 @@ int serve(const Options& options) {
   if (!domains.ok()) return fail(domains.error().text() + ": the manager needs to run in dom0");
 
   backend::Loop loop;
-  vault::Fd signals = end_on_signals(loop);
+  vault::Fd signals = end_on(ending, loop);
   backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(),
                            backend::Spawner(options.runtime_dir + "/workers", program), policy_of(options));
   auto begun = manager.begin();
@@ -151,10 +162,19 @@ int serve(const Options& options) {
   backend::ControlServer control(loop, manager);
   auto listening = control.listen(options.runtime_dir + "/" + backend::ControlServer::kSocketName);
   if (!listening.ok()) return fail(listening.error().text());
-  base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
-  tell_service_manager("READY=1");
-  begin_watchdog(loop);
-  loop.run([&manager] { manager.settle(); });
+  bool told = false;
+  auto tell_ready = [&] {
+    if (told) return;
+    told = true;
+    base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
+    tell_service_manager("READY=1");
+    begin_watchdog(loop);
+  };
+  loop.after(kRecoveryTime, tell_ready);
+  loop.run([&] {
+    manager.settle();
+    if (manager.recovered()) tell_ready();
+  });
   return manager.broken() ? 1 : 0;
 }
 

@@ -35,6 +35,8 @@ class Manager {
   xen::Result<> begin();
   // Between two rounds of the loop: looks again at every device something happened to.
   void settle();
+  // Every worker that an earlier manager left has answered or ended.
+  bool recovered() const { return adoptions_.empty(); }
   // XenStore cannot be spoken to any more.
   bool broken() const { return broken_; }
 
