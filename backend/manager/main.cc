@@ -202,7 +202,7 @@ int main(int argc, char** argv) {
   vault::Settings& fresh = options.policy.defaults;
   app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")
       ->check(CLI::Range(1, 31))
-      ->capture_default_str();
+      ->default_str(std::to_string(fresh.localities));
   app.add_option("--physical-presence-command", fresh.physical_presence_command,
                  "of new instances: whether software may assert physical presence")
       ->capture_default_str();
