@@ -73,6 +73,7 @@ struct Device {
 
   std::string error;  // why it is Failed
   std::string last_error;
+  std::string control;                      // what became of the last order in XenStore
   std::map<std::string, std::string> info;  // as it stands in XenStore
   bool info_due = false;                    // a timer is set
   message::Statistics statistics;

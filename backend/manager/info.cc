@@ -39,6 +39,7 @@ void Manager::show_info(Device& device) {
                                             {"commands", std::to_string(device.statistics.commands)},
                                             {"error", device.last_error}};
   if (device.worker && !device.worker->version.empty()) now["version"] = device.worker->version;
+  if (!device.control.empty()) now["control"] = device.control;
   std::map<std::string, std::string> changed;
   for (const auto& [name, value] : now) {
     auto before = device.info.find(name);

@@ -89,6 +89,10 @@ void Manager::on_watch(const xen::WatchEvent& event) {
   auto parts =
       path ? path->below(event.token == kBackendToken ? home_ / "backend/vtpm" : xen::Path("front")) : std::nullopt;
   if (!parts) return;
+  if (event.token == kBackendToken && parts->size() == 4 && (*parts)[2] == "control") {
+    if (auto id = device_in(*parts, 0)) on_order(*id, (*parts)[3]);
+    return;
+  }
   if (auto id = device_in(*parts, 0)) {
     find(*id);
   } else {

@@ -104,6 +104,11 @@ class Manager {
   void on_maker(uint64_t serial);
   void on_maker_exit(uint64_t serial);
 
+  // orders.cc: what stands in XenStore from administrators
+  void on_order(DeviceId id, const std::string& name);
+  std::string order_power_cycle(const vault::Uuid& uuid, const std::string& value);
+  static std::string order_log_level(const std::string& value);
+
   // info.cc: what stands in XenStore for administrators
   void show_info(Device& device);
   static void recall(Device& device);
