@@ -39,7 +39,8 @@ struct Plan {
 constexpr std::chrono::milliseconds kStartTime{120'000};
 
 struct Device {
-  Device(const xen::Store& store, const xen::Path& home, DeviceId device) : id(device), nodes(store, home, device) {}
+  Device(const xen::Store& store, const xen::Path& home, DeviceId device, std::chrono::milliseconds start)
+      : id(device), nodes(store, home, device), start_time(start) {}
 
   DeviceId id;
   DeviceNodes nodes;
@@ -59,10 +60,10 @@ struct Device {
   vault::Fd journal;  // of the last worker that was ready, when it left no snapshot
   std::unique_ptr<Worker> worker;
 
-  std::deque<Clock::time_point> deaths;               // of workers, unexpected, in the last minute
-  std::deque<Clock::time_point> starts;               // in the last seconds
-  std::chrono::milliseconds start_time = kStartTime;  // of the next start
-  Clock::time_point not_before{};                     // no start until then
+  std::deque<Clock::time_point> deaths;  // of workers, unexpected, in the last minute
+  std::deque<Clock::time_point> starts;  // in the last seconds
+  std::chrono::milliseconds start_time;  // of the next start
+  Clock::time_point not_before{};        // no start until then
 
   // Of the frozen worker, while the domain is suspended; then the device that was given it, or that gave it to us.
   std::optional<message::Snapshot> held;

@@ -32,6 +32,7 @@ struct Options {
   std::string runtime_dir = "/run/vtpm";
   std::string libexec;  // where vtpmd is; empty: beside this program
   backend::Policy policy;
+  double start_seconds = 120;
   std::string policy_name = "auto";
   std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
   bool foreground = false;
@@ -122,6 +123,7 @@ vault::Fd end_on(const sigset_t& signals, backend::Loop& loop) {
 backend::Policy policy_of(const Options& options) {
   backend::Policy policy = options.policy;
   policy.make_on_first_use = options.policy_name == "auto";
+  policy.start_time = std::chrono::milliseconds(static_cast<int64_t>(options.start_seconds * 1000));
   policy.state_directory = options.state_dir;
   policy.key_file = key_file(options);
   return policy;
@@ -198,6 +200,10 @@ int main(int argc, char** argv) {
   app.add_option("--policy", options.policy_name,
                  "auto: a device with a new uuid makes a new instance; created-only: `vtpmctl create` does")
       ->check(CLI::IsMember({"auto", "created-only"}))
+      ->capture_default_str();
+  app.add_option("--start-time", options.start_seconds,
+                 "seconds a worker may take to become ready; each further attempt gets twice the time")
+      ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
   vault::Settings& fresh = options.policy.defaults;
   app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")

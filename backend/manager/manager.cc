@@ -120,7 +120,7 @@ void Manager::scan() {
 void Manager::find(DeviceId id) {
   dirty_.insert(id);
   if (devices_.contains(id)) return;
-  Device fresh(store_, home_, id);
+  Device fresh(store_, home_, id, policy_.start_time);
   auto seen = fresh.nodes.back();
   if (seen.gone) return;
   auto look = domains_.boot_look(id.domain);

@@ -21,6 +21,7 @@ struct Policy {
   vault::Settings defaults;
   std::string state_directory;
   std::string key_file;  // empty: the master key lies in the state directory
+  std::chrono::milliseconds start_time = kStartTime;
 };
 
 // Whether a commit is what it says it is.
