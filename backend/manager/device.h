@@ -48,6 +48,7 @@ struct Device {
   std::optional<BackNodes> back;
   std::optional<xen::Watch> front_watch;
   xen::BootLook look = xen::BootLook::TooLate;
+  bool domain_runs = false;        // when it was looked at last: it was not suspended, shut down or on its way out
   std::optional<bool> looked_new;  // while it was suspended, which it may be still
   bool served = false;
   bool settled = false;  // the record has been settled since the toolstack began to close the device

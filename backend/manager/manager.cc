@@ -25,6 +25,8 @@ std::optional<DeviceId> device_in(const std::vector<std::string>& parts, size_t 
   return DeviceId{xen::DomId{*bounded}, *number->at_most(UINT16_MAX)};
 }
 
+bool runs(const std::optional<xen::DomainState>& domain) { return domain && !domain->dying && !domain->shutdown; }
+
 }  // namespace
 
 Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner,
@@ -82,7 +84,7 @@ void Manager::on_store() {
 
 void Manager::on_watch(const xen::WatchEvent& event) {
   if (event.token == kReleaseToken) {
-    for (auto& [id, device] : devices_) dirty_.insert(id);
+    on_domains();
     return;
   }
   auto path = xen::Path::parse(event.token == kBackendToken ? event.path : event.token);
@@ -97,6 +99,14 @@ void Manager::on_watch(const xen::WatchEvent& event) {
     find(*id);
   } else {
     scan();
+  }
+}
+
+// Some domain has come or gone: only those devices whose own domain is not simply running, now or when last looked at,
+// or every new guest would cost a look at all the others.
+void Manager::on_domains() {
+  for (auto& [id, device] : devices_) {
+    if (!device.domain_runs || !runs(domain_of(device))) dirty_.insert(id);
   }
 }
 
@@ -176,6 +186,7 @@ std::optional<Event> Manager::level(Device& device) {
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
   auto domain = domain_of(device);
+  device.domain_runs = runs(domain);
   see_through(device, domain);
   bool ends = !domain || domain->dying;
   if (!device.back->online || device.back->state == static_cast<uint8_t>(Xenbus::Closing) || ends) {

@@ -63,6 +63,7 @@ class Manager {
   // manager.cc: what happened
   void on_store();
   void on_watch(const xen::WatchEvent& event);
+  void on_domains();
   void scan();
   void sweep_errors();
   void find(DeviceId id);

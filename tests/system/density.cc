@@ -23,7 +23,8 @@ class Density : public ::testing::Test {
   // Since the last one.
   void took(const std::string& what) {
     auto now = std::chrono::steady_clock::now();
-    std::cout << what << ": " << std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count() << " ms\n";
+    std::cout << what << ": " << std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count() << " ms"
+              << std::endl;
     last_ = now;
   }
   // Whether it comes to hold for each. Asking keeps the manager from its work: not too often.
