@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,13 +100,14 @@ class Watch {
 
  private:
   friend class Store;
-  Watch(xs_handle* store, Path path, std::string token)
-      : store_(store), path_(std::move(path)), token_(std::move(token)) {}
+  using Live = std::list<WatchEvent>;  // path and token of every watch that stands
+  Watch(xs_handle* store, Live& live, const Path& path, const std::string& token)
+      : store_(store), live_(&live), self_(live.insert(live.end(), {path.text(), token})) {}
   void end();
 
   xs_handle* store_;
-  Path path_;
-  std::string token_;
+  Live* live_;
+  Live::iterator self_;
 };
 
 class Store : public Nodes {
@@ -142,7 +144,10 @@ class Store : public Nodes {
 
  private:
   explicit Store(Handle<xs_handle, xs_close> handle) : Nodes(handle.get(), XBT_NULL), handle_(std::move(handle)) {}
+  bool stands(const WatchEvent& event) const;
+
   Handle<xs_handle, xs_close> handle_;
+  std::unique_ptr<Watch::Live> live_ = std::make_unique<Watch::Live>();  // at an address that survives a move
 };
 
 }  // namespace xen

@@ -12,11 +12,10 @@ using client::Reply;
 
 namespace {
 
-constexpr uint32_t kFamilyCount = 64, kDelegateLock = 75, kDelegateFamily = 76, kBadDelegate = 89;
+constexpr uint32_t kFamilyCount = 64, kDelegateLock = 75, kDelegateFamily = 76;
 // Permission bits of Part 2, 20.2.
 constexpr uint32_t kOwnerReadPubek = 1U << 9, kDelegateManage = 1U << 2, kCreateOwnerDelegation = 1U << 1,
-                   kLoadOwnerDelegation = 1U << 24, kUpdateVerification = 1U << 5, kOwnerReadInternalPub = 1U << 18,
-                   kOwnerClear = 1U << 16;
+                   kLoadOwnerDelegation = 1U << 24, kUpdateVerification = 1U << 5, kOwnerClear = 1U << 16;
 constexpr uint32_t kKeySign = 1U << 14, kKeyGetPubKey = 1U << 5, kCreateKeyDelegation = 1U << 7;
 const Digest kLent = client::secret("lent");
 
