@@ -14,7 +14,7 @@ B := build$(variant)
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(B)/%,%,$@)')
 
-OPT ?= $(if $(SAN),-O1 -g1,-O2 -g)
+OPT ?= $(if $(SAN),-O1 -g1,-O3 -g)
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE $(if $(SAN),,-D_FORTIFY_SOURCE=2) $(if $(TRACE),-DFOREIGN_BYTES_TRACE) $(if $(MAINTENANCE),-DWITH_MAINTENANCE)
 # g++ 12 misjudges word-wise copies that it has inlined: -Wno-array-bounds, -Wno-stringop-overflow.
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-array-bounds $(if $(findstring clang,$(CXX)),,-Wno-stringop-overflow -Wno-stringop-overread) -Werror

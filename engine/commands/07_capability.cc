@@ -400,7 +400,13 @@ struct GetCapability {
 };
 
 // Part 2, 22.
-enum class SetArea : uint32_t { PermanentFlags = 1, StClearFlags = 3, StAnyFlags = 5 };
+enum class SetArea : uint32_t {
+  PermanentFlags = 1,
+  PermanentData = 2,
+  StClearFlags = 3,
+  StClearData = 4,
+  StAnyFlags = 5
+};
 
 // Who may set a flag to what, and when.
 struct FlagRule {
@@ -428,6 +434,9 @@ constexpr std::array kFlagRules = {
 // clang-format on
 constexpr uint32_t kPermanentOwnership = 2;
 constexpr uint32_t kPermanentEstablished = 18;
+constexpr uint32_t kPermanentRestrictDelegate = 23;
+constexpr uint32_t kPermanentDaaProof = 25;
+constexpr uint32_t kStClearDeferredPresence = 6;
 constexpr uint32_t kStClearDisableForceClear = 2;
 constexpr uint32_t kStAnyTosPresent = 4;
 
@@ -458,6 +467,33 @@ Result<> set_permanent_flag(Call& call, uint32_t sub_cap, bool value) {
   return {};
 }
 
+Result<> set_permanent_data(Call& call, uint32_t sub_cap, const wire::SizedBytes& value) {
+  Tpm& tpm = call.tpm;
+  bool known = sub_cap == kPermanentRestrictDelegate || sub_cap == kPermanentDaaProof;
+  TRY(require(known, Rc::BadParameter));
+  bool renews = sub_cap == kPermanentDaaProof;  // and has no value
+  auto restriction = renews ? 0 : TRY(value.as<uint32_t>(Rc::BadParameter));
+  TRY(require(!renews || value.empty(), Rc::BadParameter));
+  TRY(require(call.has_auth(0), Rc::AuthFail));
+  TRY(check_operating(tpm, true, true));
+  if (renews) {
+    tpm.make_daa_secrets();
+  } else if (tpm.transfer->restrict_delegate != restriction) {
+    tpm.transfer.edit().restrict_delegate = restriction;
+  }
+  return {};
+}
+
+// Part 2, 7.5: without presence bits can only be taken away.
+Result<> set_stclear_data(Call& call, uint32_t sub_cap, const wire::SizedBytes& bytes) {
+  auto value = TRY(bytes.as<uint32_t>(Rc::BadParameter));
+  TRY(require(sub_cap == kStClearDeferredPresence, Rc::BadParameter));
+  bool adds = (value & ~call.tpm.stclear->deferred_presence) != 0;
+  TRY(require(!adds || call.tpm.physical_presence(), Rc::BadPresence));
+  call.tpm.stclear.edit().deferred_presence = value;
+  return {};
+}
+
 Result<> set_stclear_flag(Call& call, uint32_t sub_cap, bool value) {
   TRY(require(sub_cap == kStClearDisableForceClear, Rc::BadParameter));
   TRY(check_operating(call.tpm, true, true));
@@ -475,6 +511,13 @@ Result<> set_stany_flag(Call& call, uint32_t sub_cap, bool value) {
   return {};
 }
 
+Result<> set_flag(Call& call, SetArea area, uint32_t sub_cap, const wire::SizedBytes& bytes) {
+  bool value = TRY(bytes.as<bool>(Rc::BadParameter));
+  if (area == SetArea::PermanentFlags) return set_permanent_flag(call, sub_cap, value);
+  if (area == SetArea::StClearFlags) return set_stclear_flag(call, sub_cap, value);
+  return set_stany_flag(call, sub_cap, value);
+}
+
 // ---- 7.2 TPM_SetCapability ----
 struct SetCapability {
   struct In {
@@ -485,18 +528,19 @@ struct SetCapability {
   using Out = Nothing;
   static Result<Out> run(Call& call, const In& in) {  // 1: the session
     auto sub_cap = TRY(in.sub_cap.as<uint32_t>(Rc::BadParameter));
-    auto value = TRY(in.value.as<bool>(Rc::BadParameter));
     switch (in.area) {  // 2-3
       case SetArea::PermanentFlags:
-        TRY(set_permanent_flag(call, sub_cap, value));
-        break;
       case SetArea::StClearFlags:
-        TRY(set_stclear_flag(call, sub_cap, value));
-        break;
       case SetArea::StAnyFlags:
-        TRY(set_stany_flag(call, sub_cap, value));
+        TRY(set_flag(call, in.area, sub_cap, in.value));
         break;
-      default:
+      case SetArea::PermanentData:
+        TRY(set_permanent_data(call, sub_cap, in.value));
+        break;
+      case SetArea::StClearData:
+        TRY(set_stclear_data(call, sub_cap, in.value));
+        break;
+      default:                    // nothing of TPM_SET_STANY_DATA can be set, and the maker has no area
         return Rc::BadParameter;  // 4
     }
     return Out{};

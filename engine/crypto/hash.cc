@@ -4,6 +4,7 @@
 #include "engine/crypto/hash.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "lib/base/verify.h"
 
@@ -21,9 +22,12 @@ Digest Sha1::finish() {
 }
 
 Digest sha1(View bytes) {
-  Sha1 hash;
-  hash.update(bytes);
-  return hash.finish();
+  SHA_CTX ctx;
+  Digest digest;
+  VERIFY(SHA1_Init(&ctx) == 1 && SHA1_Update(&ctx, bytes.data(), bytes.size()) == 1);
+  VERIFY(SHA1_Final(digest.data(), &ctx) == 1);  // which wipes the block
+  base::wipe(&ctx, offsetof(SHA_CTX, data));
+  return digest;
 }
 
 Hmac::Hmac(View key) {

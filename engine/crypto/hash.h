@@ -32,7 +32,6 @@ class Sha1 final : public wire::Sink {
   // The digest of what came so far; the object starts again from nothing.
   Digest finish();
 
-
  private:
   SHA_CTX ctx_;
 };

@@ -136,10 +136,10 @@ class Call {
 
   const Tag tag_;
   base::ForeignBytes response_;
-  const bool audited_;  // as it was when the command came
-  std::array<Auth, 2> auths_{};
+  const bool audited_;         // as it was when the command came
+  std::array<Auth, 2> auths_;  // without {}, which would clear their optional parts too
   Digest in_digest_{};
-  std::array<Trailer, 2> trailers_{};
+  std::array<Trailer, 2> trailers_;
   size_t response_bytes_ = 0;
   bool past_parsing_ = false;
   std::optional<EntityType> wrong_proof_;

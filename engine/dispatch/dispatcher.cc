@@ -66,7 +66,8 @@ Result<> count_wrong_proof(Tpm& tpm, EntityType type, const CommandRow& row) {
 Result<size_t> run(Tpm& tpm, uint8_t locality, base::ForeignBytes command, base::ForeignBytes response,
                    const Envelope* envelope) {
   wire::Reader head(command);
-  Header header = TRY(head.get<Header>());
+  Header header{};
+  TRY(wire::read_into(head, header));
   TRY(require(header.param_size >= kHeaderBytes && header.param_size <= command.size(), Rc::BadParamSize));
   auto params = command.part(kHeaderBytes, header.param_size - kHeaderBytes);
   VERIFY(params.has_value());

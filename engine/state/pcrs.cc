@@ -43,7 +43,10 @@ Pcrs Pcrs::at_startup() {
 }
 
 void Pcrs::extend(size_t index, const Digest& event) {
-  values.at(index) = crypto::sha1_of(values.at(index), event);
+  Digest& value = values.at(index);
+  std::array<uint8_t, 2 * std::tuple_size_v<Digest>> both;
+  std::ranges::copy(event, std::ranges::copy(value, both.begin()).out);
+  value = crypto::sha1(both);
 }
 
 Digest Pcrs::reset_value(size_t index) const {

@@ -111,7 +111,7 @@ void each_permanent(T& tpm, F f) {
 }
 template <class T, class F>
 void each_volatile(T& tpm, F f) {
-  f(uint16_t{0x101}, uint16_t{2}, tpm.stclear);
+  f(uint16_t{0x101}, uint16_t{3}, tpm.stclear);
   f(uint16_t{0x102}, uint16_t{1}, tpm.stany);
   f(uint16_t{0x103}, uint16_t{1}, tpm.pcrs);
   f(uint16_t{0x104}, uint16_t{1}, tpm.sessions);

@@ -15,6 +15,7 @@ struct StClear {
   bool global_lock = false;
   uint32_t owner_reference = kOwnerHandle;
   Nonce context_nonce_key{};
+  uint32_t deferred_presence = 0;  // deferredPhysicalPresence
 };
 
 // TPM_STANY_FLAGS and TPM_STANY_DATA: reset by every TPM_Init.

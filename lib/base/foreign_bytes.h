@@ -71,13 +71,10 @@ class ForeignBytes {
     traced_load(at, to.size());
     const uint8_t* from = at_ + at;
     size_t i = 0;
-    while (i < to.size() && !word_aligned(from + i)) i = copy_byte_out(from, to.data(), i);
-    for (; i + sizeof(uint64_t) <= to.size(); i += sizeof(uint64_t)) {
-      // SAFETY: aligned by the loop above, in bounds by the loop's condition.
-      uint64_t word = __atomic_load_n(reinterpret_cast<const uint64_t*>(from + i), __ATOMIC_RELAXED);
-      memcpy(to.data() + i, &word, sizeof(word));
-    }
-    while (i < to.size()) i = copy_byte_out(from, to.data(), i);
+    while (i + sizeof(uint64_t) <= to.size()) i = copy_out<uint64_t>(from, to, i);
+    if (i + sizeof(uint32_t) <= to.size()) i = copy_out<uint32_t>(from, to, i);
+    if (i + sizeof(uint16_t) <= to.size()) i = copy_out<uint16_t>(from, to, i);
+    if (i < to.size()) copy_out<uint8_t>(from, to, i);
     return true;
   }
 
@@ -86,14 +83,10 @@ class ForeignBytes {
     traced_store(at, from.size());
     uint8_t* to = at_ + at;
     size_t i = 0;
-    while (i < from.size() && !word_aligned(to + i)) i = copy_byte_in(from.data(), to, i);
-    for (; i + sizeof(uint64_t) <= from.size(); i += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      memcpy(&word, from.data() + i, sizeof(word));
-      // SAFETY: aligned by the loop above, in bounds by the loop's condition.
-      __atomic_store_n(reinterpret_cast<uint64_t*>(to + i), word, __ATOMIC_RELAXED);
-    }
-    while (i < from.size()) i = copy_byte_in(from.data(), to, i);
+    while (i + sizeof(uint64_t) <= from.size()) i = copy_in<uint64_t>(from, to, i);
+    if (i + sizeof(uint32_t) <= from.size()) i = copy_in<uint32_t>(from, to, i);
+    if (i + sizeof(uint16_t) <= from.size()) i = copy_in<uint16_t>(from, to, i);
+    if (i < from.size()) copy_in<uint8_t>(from, to, i);
     return true;
   }
 
@@ -104,15 +97,26 @@ class ForeignBytes {
   bool aligned(size_t at) const {
     return reinterpret_cast<uintptr_t>(at_ + at) % alignof(T) == 0;
   }
-  static bool word_aligned(const uint8_t* at) { return reinterpret_cast<uintptr_t>(at) % sizeof(uint64_t) == 0; }
 
-  static size_t copy_byte_out(const uint8_t* from, uint8_t* to, size_t i) {
-    to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
-    return i + 1;
+  // A word at any address. Volatile: the access is made once and as it stands. That somebody else writes there
+  // meanwhile is what this class is for, so ThreadSanitizer is not asked.
+  template <class W>
+  struct [[gnu::packed, gnu::may_alias]] Anywhere {
+    W word;
+  };
+  // SAFETY of both: the callers' conditions hold the word inside of either side.
+  template <class W>
+  [[gnu::no_sanitize("thread")]] static size_t copy_out(const uint8_t* from, std::span<uint8_t> to, size_t i) {
+    W word = reinterpret_cast<const volatile Anywhere<W>*>(from + i)->word;
+    memcpy(to.data() + i, &word, sizeof(word));
+    return i + sizeof(word);
   }
-  static size_t copy_byte_in(const uint8_t* from, uint8_t* to, size_t i) {
-    __atomic_store_n(to + i, from[i], __ATOMIC_RELAXED);
-    return i + 1;
+  template <class W>
+  [[gnu::no_sanitize("thread")]] static size_t copy_in(std::span<const uint8_t> from, uint8_t* to, size_t i) {
+    W word = 0;
+    memcpy(&word, from.data() + i, sizeof(word));
+    reinterpret_cast<volatile Anywhere<W>*>(to + i)->word = word;
+    return i + sizeof(word);
   }
 
 #ifdef FOREIGN_BYTES_TRACE

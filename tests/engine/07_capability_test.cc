@@ -194,6 +194,251 @@ TEST_F(SetCapability, AFlagIsOneByte) {
   for (size_t n : {0U, 2U, 4U}) EXPECT_TRUE(refused(set_as_owner(1, 17, Bytes(n)), rc::BadParameter)) << n;
 }
 
+// Part 2, 7.1 to 7.6 and 22: every row of the tables that can be set, and by whom.
+struct Row {
+  const char* name;
+  uint32_t sub;
+  bool owner;
+  bool presence;
+  bool takes_true;
+  bool takes_false;
+  bool when_disabled;
+  bool when_deactivated;
+};
+class SetPermanentFlag : public testing::TestWithParam<Row> {
+ protected:
+  static client::Reply set(World& w, bool value, bool as_owner) {
+    Bytes params = Out().u32(1).sized(Out().u32(GetParam().sub)).sized(Bytes{value});
+    if (as_owner) return w.tpm.run_oiap({.ordinal = 0x3f, .params = params}, kOwnerAuth);
+    return w.tpm.run(0x3f, params);
+  }
+  static uint8_t flag(World& w) { return w.tpm.get_capability(4, Out().u32(0x108)).value.at(1 + GetParam().sub); }
+  static void expect(World& w, bool value, bool as_owner, uint32_t code) {
+    uint8_t before = flag(w);
+    EXPECT_EQ(set(w, value, as_owner).code, code) << value;
+    EXPECT_EQ(flag(w), code == rc::Ok ? uint8_t{value} : before);
+  }
+};
+
+TEST_P(SetPermanentFlag, IsSetByWhomItsRowNamesInTheDirectionsOfItsRow) {
+  for (bool as_owner : {false, true}) {
+    if (as_owner ? !GetParam().owner : !GetParam().presence) continue;
+    for (bool value : {false, true}) {
+      World w;
+      if (!as_owner) w.presence();
+      expect(w, value, as_owner, (value ? GetParam().takes_true : GetParam().takes_false) ? rc::Ok : rc::BadParameter);
+    }
+  }
+}
+
+TEST_P(SetPermanentFlag, IsRefusedToEverybodyElse) {
+  bool value = GetParam().takes_true;
+  World nobody;
+  expect(nobody, value, false, rc::AuthFail);
+  World owner;
+  if (!GetParam().owner) expect(owner, value, true, rc::AuthFail);
+  World person;
+  person.presence();
+  if (!GetParam().presence) expect(person, value, false, rc::AuthFail);
+}
+
+TEST_P(SetPermanentFlag, IsRefusedByATpmThatIsOffWhenItsRowSaysSo) {
+  bool value = GetParam().takes_true;
+  for (Stage stage : {Stage::Disabled, Stage::Deactivated}) {
+    World w(stage);
+    if (!GetParam().owner) w.presence();
+    bool disabled = stage == Stage::Disabled;
+    bool works = disabled ? GetParam().when_disabled : GetParam().when_deactivated;
+    expect(w, value, GetParam().owner, works ? rc::Ok : disabled ? rc::Disabled : rc::Deactivated);
+  }
+}
+
+TEST_P(SetPermanentFlag, SurvivesThePower) {
+  World w;
+  if (!GetParam().owner) w.presence();
+  ASSERT_TRUE(ok(set(w, GetParam().takes_true, GetParam().owner)));
+  w.machine().power_cycle();
+  ASSERT_TRUE(ok(w.tpm.startup()));
+  EXPECT_EQ(flag(w), GetParam().takes_true);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, SetPermanentFlag,
+                         testing::Values(Row{"Disable", 1, true, true, true, true, true, true},
+                                         Row{"Deactivated", 3, false, true, true, true, false, true},
+                                         Row{"ReadPubek", 4, true, false, true, true, false, false},
+                                         Row{"DisableOwnerClear", 5, true, false, true, false, false, false},
+                                         Row{"AllowMaintenance", 6, true, false, false, true, false, false},
+                                         Row{"ReadSrkPub", 17, true, false, true, true, false, false},
+                                         Row{"DisableFullDaLogicInfo", 20, true, false, true, true, true, true}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_F(SetCapability, OwnershipIsForPresenceWhileThereIsNoOwner) {
+  w.presence();
+  EXPECT_TRUE(refused(set(1, 2, {0}), rc::OwnerSet));
+  World unowned(Stage::Started);
+  Bytes off = params(1, 2, {0}), on = params(1, 2, {1});
+  auto flag = [&] { return unowned.tpm.get_capability(4, Out().u32(0x108)).value.at(1 + 2); };
+  EXPECT_TRUE(refused(unowned.tpm.run(0x3f, off), rc::AuthFail));
+  unowned.presence();
+  ASSERT_TRUE(ok(unowned.tpm.run(0x3f, off)));
+  EXPECT_EQ(flag(), 0);
+  ASSERT_TRUE(ok(unowned.tpm.run(0x3f, on)));
+  EXPECT_EQ(flag(), 1);
+}
+
+TEST_F(SetCapability, TheEstablishmentBitIsResetByTheTrustedOs) {
+  for (uint8_t locality : {uint8_t{0}, uint8_t{2}}) {
+    tpm.locality = locality;
+    EXPECT_TRUE(refused(set(1, 18, {0}), rc::BadLocality)) << locality;
+  }
+  tpm.locality = 3;
+  EXPECT_TRUE(refused(set(1, 18, {1}), rc::BadParameter));
+  EXPECT_TRUE(ok(set(1, 18, {0})));
+  tpm.locality = 4;
+  EXPECT_TRUE(ok(set(1, 18, {0})));
+}
+
+TEST_F(SetCapability, OtherPermanentFlagsAreNobodys) {
+  w.presence();
+  for (uint32_t sub = 0; sub < 32; sub++) {
+    if ((sub >= 1 && sub <= 6) || sub == 17 || sub == 18 || sub == 20) continue;
+    EXPECT_TRUE(refused(set_as_owner(1, sub, {0}), rc::BadParameter)) << sub;
+    EXPECT_TRUE(refused(set(1, sub, {0}), rc::BadParameter)) << sub;
+  }
+}
+
+TEST_F(SetCapability, RestrictionsOfCertifiedMigrationAreTheOwners) {
+  Bytes all = Out().u32(0xf8000000);
+  auto restrictions = [&] { return tpm.get_capability(5, Out().u32(0x11f)).value; };
+  w.presence();
+  EXPECT_TRUE(refused(set(2, 23, all), rc::AuthFail));
+  EXPECT_TRUE(refused(tpm.run_oiap({.ordinal = 0x3f, .params = params(2, 23, all)}, kWrong), rc::AuthFail));
+  for (size_t n : {0U, 1U, 3U, 5U}) EXPECT_TRUE(refused(set_as_owner(2, 23, Bytes(n)), rc::BadParameter)) << n;
+  EXPECT_EQ(restrictions(), Out().u32(0).bytes());
+  ASSERT_TRUE(ok(set_as_owner(2, 23, all)));
+  EXPECT_EQ(restrictions(), all);
+  ASSERT_TRUE(ok(set_as_owner(2, 23, Out().u32(0))));
+  EXPECT_EQ(restrictions(), Out().u32(0).bytes());
+}
+
+TEST_F(SetCapability, PermanentDataIsNotSetWhileTheTpmIsOff) {
+  World disabled(Stage::Disabled), deactivated(Stage::Deactivated);
+  for (uint32_t sub : {23U, 25U}) {
+    Bytes value = sub == 23 ? Out().u32(0).bytes() : Bytes{};
+    client::Command command{.ordinal = 0x3f, .params = params(2, sub, value)};
+    if (sub == 25 && libtpms()) continue;
+    EXPECT_TRUE(refused(disabled.tpm.run_oiap(command, kOwnerAuth), rc::Disabled)) << sub;
+    EXPECT_TRUE(refused(deactivated.tpm.run_oiap(command, kOwnerAuth), rc::Deactivated)) << sub;
+  }
+}
+
+TEST_F(SetCapability, TheOwnerRenewsTheSecretsOfDaa) {
+  size_t commits = w.machine().commits();
+  if (!libtpms()) {
+    EXPECT_TRUE(refused(set(2, 25, {}), rc::AuthFail));
+    EXPECT_TRUE(refused(set_as_owner(2, 25, {1}), rc::BadParameter));
+    EXPECT_EQ(w.machine().commits(), commits);
+  }
+  Bytes before = w.machine().snapshot().permanent;
+  ASSERT_TRUE(ok(set_as_owner(2, 25, {})));
+  EXPECT_NE(w.machine().snapshot().permanent, before);
+}
+
+TEST_F(SetCapability, OtherPermanentDataIsNobodys) {
+  w.presence();
+  for (uint32_t sub = 0; sub < 32; sub++) {
+    if (sub == 23 || sub == 25) continue;
+    EXPECT_TRUE(refused(set_as_owner(2, sub, Out().u32(0)), rc::BadParameter)) << sub;
+  }
+}
+
+TEST_F(SetCapability, DisableForceClearIsSetByAnybodyUntilTheNextStart) {
+  auto flag = [](World& of) { return of.tpm.get_capability(4, Out().u32(0x109)).value.at(2 + 1); };
+  EXPECT_TRUE(refused(set(3, 2, {0}), rc::BadParameter));
+  EXPECT_EQ(flag(w), 0);
+  ASSERT_TRUE(ok(set(3, 2, {1})));
+  EXPECT_EQ(flag(w), 1);
+  w.machine().power_cycle();
+  ASSERT_TRUE(ok(tpm.startup()));
+  EXPECT_EQ(flag(w), 0);
+  World disabled(Stage::Disabled), deactivated(Stage::Deactivated);
+  EXPECT_TRUE(refused(disabled.tpm.run(0x3f, params(3, 2, {1})), rc::Disabled));
+  EXPECT_TRUE(refused(deactivated.tpm.run(0x3f, params(3, 2, {1})), rc::Deactivated));
+}
+
+TEST_F(SetCapability, OtherFlagsUntilTheNextStartAreNobodys) {
+  w.presence();
+  for (uint32_t sub = 0; sub < 16; sub++) {
+    if (sub == 2) continue;
+    EXPECT_TRUE(refused(set_as_owner(3, sub, {1}), rc::BadParameter)) << sub;
+  }
+}
+
+TEST_F(SetCapability, DeferredPresenceGainsBitsByPresenceOnly) {
+  auto deferred = [&](uint32_t bits) { return set(4, 6, Out().u32(bits)); };
+  EXPECT_TRUE(refused(deferred(1), rc::BadPresence));
+  EXPECT_TRUE(refused(set_as_owner(4, 6, Out().u32(1)), rc::BadPresence));
+  EXPECT_TRUE(ok(deferred(0)));
+  w.presence();
+  for (size_t n : {0U, 1U, 3U, 5U}) EXPECT_TRUE(refused(set(4, 6, Bytes(n)), rc::BadParameter)) << n;
+  ASSERT_TRUE(ok(deferred(1)));
+  w.no_presence();
+  EXPECT_TRUE(ok(deferred(1))) << "it has the bit already";
+  EXPECT_TRUE(refused(deferred(3), rc::BadPresence));
+  ASSERT_TRUE(ok(deferred(0)));
+  EXPECT_TRUE(refused(deferred(1), rc::BadPresence));
+}
+
+TEST_F(SetCapability, DeferredPresenceLastsUntilTheNextStartUnlessSaved) {
+  auto deferred = [&](uint32_t bits) { return set(4, 6, Out().u32(bits)); };
+  w.presence();
+  ASSERT_TRUE(ok(deferred(1)));
+  w.no_presence();
+  ASSERT_TRUE(ok(tpm.run(0x98)));  // SaveState
+  w.machine().power_cycle();
+  ASSERT_TRUE(ok(tpm.startup(2)));
+  EXPECT_TRUE(ok(deferred(1)));
+  w.machine().power_cycle();
+  ASSERT_TRUE(ok(tpm.startup()));
+  EXPECT_TRUE(refused(deferred(1), rc::BadPresence));
+}
+
+TEST_F(SetCapability, OtherDataUntilTheNextStartIsNobodys) {
+  w.presence();
+  for (uint32_t sub = 0; sub < 16; sub++) {
+    if (sub == 6) continue;
+    EXPECT_TRUE(refused(set_as_owner(4, sub, Out().u32(0)), rc::BadParameter)) << sub;
+  }
+}
+
+TEST_F(SetCapability, TosPresentIsTakenBackByTheTrustedOs) {
+  for (uint8_t locality : {uint8_t{0}, uint8_t{2}}) {
+    tpm.locality = locality;
+    EXPECT_TRUE(refused(set(5, 4, {0}), rc::BadLocality)) << locality;
+  }
+  tpm.locality = 3;
+  EXPECT_TRUE(refused(set(5, 4, {1}), rc::BadParameter));
+  EXPECT_TRUE(ok(set(5, 4, {0})));
+  World disabled(Stage::Disabled), deactivated(Stage::Deactivated);
+  disabled.tpm.locality = deactivated.tpm.locality = 4;
+  EXPECT_TRUE(refused(disabled.tpm.run(0x3f, params(5, 4, {0})), rc::Disabled));
+  EXPECT_TRUE(refused(deactivated.tpm.run(0x3f, params(5, 4, {0})), rc::Deactivated));
+}
+
+TEST_F(SetCapability, NothingElseOfAnyStartOrOfTheMakerCanBeSet) {
+  w.presence();
+  tpm.locality = 3;
+  for (uint32_t sub = 0; sub < 16; sub++) {
+    if (sub != 4) {
+      EXPECT_TRUE(refused(set_as_owner(5, sub, {0}), rc::BadParameter)) << sub;
+    }
+    for (const Bytes& value : {Bytes{}, Bytes{0}, Bytes{0, 0, 0, 0}}) {
+      EXPECT_TRUE(refused(set_as_owner(6, sub, value), rc::BadParameter)) << sub;
+      EXPECT_TRUE(refused(set_as_owner(7, sub, value), rc::BadParameter)) << sub;
+    }
+  }
+}
+
 class GetCapabilityOwner : public OwnedTest {};
 
 TEST_F(GetCapabilityOwner, AnswersVersionAndFlags) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Part 3, 11.5-11.10, and what the rest of Part 3 says of certified migratable keys.
+#include "tests/engine/delegation_client.h"
 #include "tests/engine/migration_client.h"
 #include "tests/engine/second_tpm.h"
 #include "tests/engine/tpm_test.h"
@@ -241,6 +242,42 @@ TEST_F(Cmk, ApprovalsAreTheSameForTheSameAuthoritiesOnly) {
   EXPECT_NE(approval(), approval(client::secret("other")));
   SecondTpm other;
   EXPECT_NE(client::cmk_approve_ma(other.tpm, other.owner_auth, msa_digest()).value, approval());
+}
+
+// Part 2, 5.17: what a delegated session may do with a CMK is the owner's to say, by usage.
+TEST_F(Cmk, ADelegateUsesItAsTheRestrictionsSay) {
+  constexpr uint32_t kKeySign = 1U << 14;
+  uint32_t key = w.load(made());
+  client::Reply family = tpm.run_oiap(client::manage(0, client::kFamilyCreate, {'f'}), kOwnerAuth);
+  ASSERT_TRUE(ok(family));
+  client::In id(family.params);
+  id.u32();
+  client::DelegatePublic pub{.type = client::kKeyBits, .per1 = kKeySign, .family = id.u32()};
+  ASSERT_TRUE(ok(tpm.run_oiap(client::manage(pub.family, client::kFamilyEnable, {1}), kOwnerAuth)));
+  Digest lent = client::secret("lent");
+  Session* session = w.osap_key(key);
+  client::Command create = client::create_key_delegation(key, pub, *session, lent);
+  create.proofs = {{.session = session}};
+  client::Reply delegated = tpm.run(create);
+  ASSERT_TRUE(ok(delegated));
+  Bytes blob = client::In(delegated.params).sized();
+
+  client::Command sign{
+      .ordinal = 0x3c, .handles = Out().u32(key), .params = Out().sized(bytes_of(client::secret("area")))};
+  auto by_delegate = [&] {
+    auto dsap = client::dsap(tpm, client::kEtDelKeyBlob, key, blob, lent);
+    EXPECT_TRUE(ok(dsap));
+    sign.proofs = {{.session = &dsap.value}};
+    return tpm.run(sign);
+  };
+  EXPECT_TRUE(refused(by_delegate(), rc::InvalidKeyUsage));
+  ASSERT_TRUE(ok(client::cmk_set_restrictions(tpm, kOwnerAuth, 0x78000000)));
+  EXPECT_TRUE(refused(by_delegate(), rc::InvalidKeyUsage)) << "every usage but signing";
+  ASSERT_TRUE(ok(client::cmk_set_restrictions(tpm, kOwnerAuth, 0x80000000)));
+  EXPECT_TRUE(ok(by_delegate()));
+  ASSERT_TRUE(ok(client::cmk_set_restrictions(tpm, kOwnerAuth, 0)));
+  EXPECT_TRUE(refused(by_delegate(), rc::InvalidKeyUsage));
+  EXPECT_TRUE(ok(tpm.sign(key, kKeyAuth, bytes_of(client::secret("area"))))) << "its user is not restricted";
 }
 
 // ---- TPM_CMK_CreateTicket ----

@@ -216,6 +216,37 @@ TEST_F(Transported, AWrongProofEndsIt) {
   EXPECT_TRUE(refused(extend(t), rc::InvalidAuthHandle));
 }
 
+// 24.2: the outer command succeeds with the refusal in it; only what it carried fails.
+TEST_F(Transported, AWrongProofInsideEndsTheInnerSessionOnly) {
+  Handle t = opened(client::kTransportLog | client::kTransportEncrypt);
+  uint32_t key = w.load(w.keys().sign);
+  Session* inner = w.oiap();
+  Command sign{.ordinal = 0x3c, .handles = Out().u32(key), .params = Out().sized(Bytes(20, 's'))};
+  client::Carried carried{.clear_in = 4, .key_hash = client::store_pubkey_hash(w.keys().sign.pub())};
+  sign.proofs = {{.session = inner, .secret = kWrong, .keep = true}};
+  size_t commits = w.machine().commits();
+  Command execute = client::execute_transport(tpm, t, sign, carried);
+  client::Prepared prepared = tpm.prepare(execute);
+  Bytes response = tpm.send(prepared.frame);
+  client::In outer(response);
+  EXPECT_EQ(outer.u16(), 0x00c5) << "one session: the transport's";
+  EXPECT_EQ(outer.u32(), response.size());
+  EXPECT_EQ(outer.u32(), rc::Ok);
+  outer.raw(8 + 4);
+  EXPECT_EQ(outer.sized(), Out().u16(0x00c4).u32(10).u32(rc::AuthFail).bytes());
+  EXPECT_TRUE(refused(tpm.finish(prepared, response), rc::AuthFail)) << "proven and logged like any other answer";
+  EXPECT_TRUE(t->session->alive);
+
+  sign.proofs = {{.session = inner, .secret = kKeyAuth}};
+  EXPECT_TRUE(refused(run(t, sign, carried), rc::InvalidAuthHandle)) << "the refusal ended it";
+  sign.proofs = {w.by_key()};
+  EXPECT_TRUE(ok(run(t, sign, carried))) << "the transport itself goes on";
+  EXPECT_GE(w.machine().commits(), commits + (libtpms() ? 0 : 1)) << "the guess was counted for good";
+  Digest replay = client::secret("replay");
+  Reply released = tpm.run(release(t, key, replay));
+  EXPECT_TRUE(ok(released));
+}
+
 TEST_F(Transported, AReplayIsRefused) {
   Handle t = opened(client::kTransportEncrypt);
   client::Prepared prepared =

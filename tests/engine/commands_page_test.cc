@@ -16,6 +16,13 @@ struct Line {
   bool implemented = false;
 };
 
+// The page is that of a TPM without the maintenance commands.
+#ifdef WITH_MAINTENANCE
+bool added(uint32_t ordinal) { return ordinal >= 0x2c && ordinal <= 0x30; }
+#else
+bool added(uint32_t) { return false; }
+#endif
+
 std::vector<Line> read_page() {
   static const std::regex kLine(R"(^\| (0x[0-9a-f]{8}) \| (\w+) \| .*)");
   std::vector<Line> lines;
@@ -25,7 +32,8 @@ std::vector<Line> read_page() {
   for (std::string line; std::getline(page, line);) {
     if (line.starts_with("## Not implemented")) implemented = false;
     if (!std::regex_match(line, match, kLine)) continue;
-    lines.push_back({static_cast<uint32_t>(std::stoul(match[1], nullptr, 16)), match[2], implemented});
+    auto ordinal = static_cast<uint32_t>(std::stoul(match[1], nullptr, 16));
+    lines.push_back({ordinal, match[2], implemented || added(ordinal)});
   }
   return lines;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The administrator's socket: whatever a line holds, one line of JSON with "ok" comes back. Instances are made and
-// removed by it; XenStore is a socket that nobody answers, because no command of the socket asks it anything.
+// removed by it; XenStore and Xen are sockets that nobody answers, because no command of the socket asks them anything.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,16 +10,25 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/control/commands.h"
-#include "backend/vault/file.h"
+#include "backend/vault/sqlite.h"
 #include "tests/fuzz/law.h"
 
 namespace {
 
 using fuzz::law;
 
+std::string listen_at(const std::string& path, int type) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  int listening = socket(AF_UNIX, type, 0);
+  law(bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listening, 4) == 0,
+      "a socket can be bound");
+  return path;
+}
+
 struct Rig {
   std::string directory;
-  std::unique_ptr<vault::FileVault> vault;
+  std::unique_ptr<vault::SqliteVault> vault;
   backend::Loop loop;
   std::optional<backend::Manager> manager;
 
@@ -27,22 +36,17 @@ struct Rig {
     char name[] = "/tmp/vtpm-fuzz-XXXXXX";
     law(mkdtemp(name) != nullptr, "there is room for a vault");
     directory = name;
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    std::string path = directory + "/xenstored";
-    strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
-    law(bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listening, 4) == 0,
-        "a socket can be bound");
-    setenv("XENSTORED_PATH", path.c_str(), 1);
-    auto opened = vault::FileVault::open(directory);
+    setenv("XENSTORED_PATH", listen_at(directory + "/xenstored", SOCK_STREAM).c_str(), 1);
+    setenv("XEN_LOOPBACK_SOCKET", listen_at(directory + "/loopback", SOCK_SEQPACKET).c_str(), 1);
+    auto opened = vault::SqliteVault::open({.directory = directory});
     law(opened.ok(), "a vault opens");
     vault = std::move(opened).take();
     auto store = xen::Store::open();
     auto domains = xen::Domains::open();
     law(store.ok() && domains.ok(), "Xen's libraries open");
     manager.emplace(loop, std::move(store).take(), std::move(domains).take(), *vault,
-                    backend::Spawner(directory, "/bin/false"));
-    for (uint8_t i = 0; i < 3; i++) law(vault->create(vault::Uuid{i}).ok(), "an instance is made");
+                    backend::Spawner(directory, "/bin/false"), backend::Policy{.state_directory = directory});
+    for (uint8_t i = 0; i < 3; i++) law(vault->create(vault::Uuid{i}, {}).ok(), "an instance is made");
   }
   ~Rig() { std::filesystem::remove_all(directory); }
 };
@@ -52,7 +56,7 @@ struct Rig {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Rig rig;
   std::string line(data, data + size);
-  std::string answer = backend::answer(*rig.manager, line);
+  std::string answer = backend::answer(*rig.manager, line).line;
   law(answer.find('\n') == std::string::npos, "an answer is one line");
   auto json = nlohmann::json::parse(answer, nullptr, false);
   law(json.is_object() && json.contains("ok") && json["ok"].is_boolean(), "an answer says whether it is ok");

@@ -2,8 +2,8 @@
 // The page of a hostile guest: any header, any bytes, and an engine behind it that answers into the same memory.
 #include "backend/ring/page.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "tests/engine/engine_machine.h"
 #include "tests/engine/world.h"
@@ -57,9 +57,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     page.bell.rings = 0;
     std::vector<uint8_t> header = input.bytes(8);
     std::vector<uint8_t> body = input.bytes(input.u16());
-    std::memcpy(page.memory.data(), header.data(), header.size());
+    std::ranges::copy(header, page.memory.begin());
     body.resize(std::min(body.size(), backend::kPacketBytes));
-    std::memcpy(page.memory.data() + 8, body.data(), body.size());
+    std::ranges::copy(body, page.memory.begin() + 8);
     std::array<uint8_t, backend::kPageBytes> before = page.memory;
     auto taken = ring.take();
     if (!taken.ok()) {

@@ -32,8 +32,8 @@ void add_sections(const Bytes& snapshot, Sections& to) {
   law(in.done(), "a snapshot is its sections");
 }
 
-// What a command that fails may still change: sessions, ticks and self-test, a running hash or DAA session, a state saved
-// for the next start-up, the audit, and the lockout.
+// What a command that fails may still change: sessions, ticks and self-test, a running hash or DAA session, a state
+// saved for the next start-up, the audit, and the lockout.
 constexpr uint16_t kMayChange[] = {0x004, 0x008, 0x009, 0x102, 0x104, 0x106, 0x108, 0x10b};
 
 void unchanged(const Sections& before, const Sections& after) {

@@ -77,7 +77,7 @@ void structures() {
         Out().u8(21).raw(client::pcr_info_long(client::pcr_selection({0}), client::pcr_selection({1}), {})));
   auto sealed = w.tpm.seal(client::kSrk, world::kSrkAuth, client::bytes_of("sealed"), world::kDataAuth);
   write("structures", "stored", Out().u8(23).raw(sealed.value));
-  for (uint32_t type = 0; type < 44; type++) {
+  for (uint32_t type = 0; type < 89; type++) {
     write("structures", "zeros-" + std::to_string(type), Out().u8(type).raw(Bytes(64 + type, 0)));
   }
 }

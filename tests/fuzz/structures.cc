@@ -3,9 +3,12 @@
 #include <array>
 
 #include "backend/manager/messages.h"
+#include "engine/spec/context_structures.h"
 #include "engine/spec/identity_structures.h"
+#include "engine/spec/migration_structures.h"
 #include "engine/spec/other_structures.h"
 #include "engine/spec/storage_structures.h"
+#include "engine/spec/transport_structures.h"
 #include "engine/state/tpm.h"
 #include "tests/fuzz/law.h"
 
@@ -35,7 +38,15 @@ constexpr auto kTargets =
         tpm::PcrComposite, tpm::PcrInfo, tpm::PcrInfoLong, tpm::PcrInfoShort, tpm::StoredData, tpm::SealedData,
         tpm::PermanentFlags, tpm::Ownership, tpm::Endorsement, tpm::SavedState, tpm::StClear, tpm::StAny, tpm::Pcrs,
         tpm::Sessions, tpm::KeySlots, tpm::Sha1Thread, tpm::Key, message::Start, message::Committed, message::Adopt,
-        message::Hello, message::Failed, message::Commit, message::Snapshot, message::Statistics>();
+        message::Hello, message::Failed, message::Commit, message::Snapshot, message::Statistics, tpm::ContextBlob,
+        tpm::ContextSensitive, tpm::TransportPublic, tpm::TransportAuth, tpm::TransportLogIn, tpm::TransportLogOut,
+        tpm::Delegations, tpm::DelegatePublic, tpm::FamilyTableEntry, tpm::DelegateSensitive, tpm::DelegateOwnerBlob,
+        tpm::DelegateKeyBlob, tpm::MigrationKeyAuth, tpm::MigrateAsymKey, tpm::MsaComposite, tpm::CmkAuth,
+        tpm::CmkSigTicket, tpm::CmkMaApproval, tpm::DaaIssuer, tpm::DaaTpm, tpm::DaaContext, tpm::DaaJoinData,
+        tpm::DaaBlob, tpm::DaaSensitive, tpm::NvAttributes, tpm::NvDataPublic, tpm::CounterValue, tpm::AuditEventIn,
+        tpm::AuditEventOut, tpm::DaInfo, tpm::DaInfoLimited, tpm::Nv, tpm::Counters, tpm::Delegation, tpm::AuditStatus,
+        tpm::Lockout, tpm::KeyTransfer, tpm::DaaSecrets, tpm::OwnerKeys, tpm::Transports, tpm::DaaSessions,
+        tpm::Contexts, tpm::AuditDigest, tpm::NvLocks, tpm::ActiveCounter>();
 
 }  // namespace
 
