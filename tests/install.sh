@@ -13,6 +13,7 @@ cat >"$scratch/expected" <<'LIST'
 644 /etc/vtpm/vtpm-managerd.conf
 644 /usr/lib/systemd/system/vtpm-managerd.service
 644 /usr/share/bash-completion/completions/vtpmctl
+644 /usr/share/man/man8/vtpm-frontend.8
 644 /usr/share/man/man8/vtpm-managerd.8
 644 /usr/share/man/man8/vtpm-socketd.8
 644 /usr/share/man/man8/vtpmctl.8

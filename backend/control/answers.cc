@@ -63,8 +63,9 @@ class Findings {
       std::string name = "instance " + vault::text_of(entry.uuid);
       if (!entry.quarantine.empty()) find("error", name + ": " + entry.quarantine);
       if (entry.saved_stands) {
-        find("warning", name + ": a suspended state was overtaken, every boot is marked; when the saved guest will " +
-                            "not come back: `vtpmctl power-cycle " + vault::text_of(entry.uuid) + "`");
+        find("warning",
+             name + ": a saved guest may come back as if it were a new boot, every boot is marked; when it will " +
+                 "not: `vtpmctl power-cycle " + vault::text_of(entry.uuid) + "`");
       }
       clock_behind = clock_behind || entry.created > now;
     }

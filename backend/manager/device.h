@@ -39,7 +39,8 @@ struct Plan {
 constexpr std::chrono::milliseconds kStartTime{120'000};
 
 struct Device {
-  Device(const xen::Store& store, const xen::Path& home, DeviceId device) : id(device), nodes(store, home, device) {}
+  Device(const xen::Store& store, const xen::Path& home, DeviceId device, std::chrono::milliseconds start)
+      : id(device), nodes(store, home, device), start_time(start) {}
 
   DeviceId id;
   DeviceNodes nodes;
@@ -47,6 +48,8 @@ struct Device {
   std::optional<BackNodes> back;
   std::optional<xen::Watch> front_watch;
   xen::BootLook look = xen::BootLook::TooLate;
+  bool domain_runs = false;        // when it was looked at last: it was not suspended, shut down or on its way out
+  std::optional<bool> looked_new;  // while it was suspended, which it may be still
   bool served = false;
   bool settled = false;  // the record has been settled since the toolstack began to close the device
   bool waits_for_lease = false;
@@ -58,10 +61,10 @@ struct Device {
   vault::Fd journal;  // of the last worker that was ready, when it left no snapshot
   std::unique_ptr<Worker> worker;
 
-  std::deque<Clock::time_point> deaths;               // of workers, unexpected, in the last minute
-  std::deque<Clock::time_point> starts;               // in the last seconds
-  std::chrono::milliseconds start_time = kStartTime;  // of the next start
-  Clock::time_point not_before{};                     // no start until then
+  std::deque<Clock::time_point> deaths;  // of workers, unexpected, in the last minute
+  std::deque<Clock::time_point> starts;  // in the last seconds
+  std::chrono::milliseconds start_time;  // of the next start
+  Clock::time_point not_before{};        // no start until then
 
   // Of the frozen worker, while the domain is suspended; then the device that was given it, or that gave it to us.
   std::optional<message::Snapshot> held;
@@ -72,6 +75,7 @@ struct Device {
 
   std::string error;  // why it is Failed
   std::string last_error;
+  std::string control;                      // what became of the last order in XenStore
   std::map<std::string, std::string> info;  // as it stands in XenStore
   bool info_due = false;                    // a timer is set
   message::Statistics statistics;

@@ -4,13 +4,42 @@
 
 namespace backend {
 
+namespace {
+
+std::string_view name_of(xen::BootLook look) {
+  switch (look) {
+    case xen::BootLook::Fresh:
+      return "new";
+    case xen::BootLook::Restored:
+      return "restored";
+    case xen::BootLook::TooLate:
+      break;
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+// What an earlier manager saw of the domain before it ran, and whether it served it: nobody can see that again. Only
+// the backend's own domain writes there.
+void Manager::recall(Device& device) {
+  auto boot = device.nodes.info("boot");
+  for (auto look : {xen::BootLook::Fresh, xen::BootLook::Restored}) {
+    if (device.look == xen::BootLook::TooLate && boot == name_of(look)) device.look = look;
+  }
+  device.served = device.nodes.info("served") == "1";
+}
+
 // Only what has changed; a write wakes our own watch.
 void Manager::show_info(Device& device) {
   if (!device.back) return;
-  std::map<std::string, std::string> now = {{"stage", std::string(name_of(device.stage))},
+  std::map<std::string, std::string> now = {{"stage", std::string(backend::name_of(device.stage))},
+                                            {"boot", std::string(name_of(device.look))},
+                                            {"served", device.served ? "1" : "0"},
                                             {"commands", std::to_string(device.statistics.commands)},
                                             {"error", device.last_error}};
   if (device.worker && !device.worker->version.empty()) now["version"] = device.worker->version;
+  if (!device.control.empty()) now["control"] = device.control;
   std::map<std::string, std::string> changed;
   for (const auto& [name, value] : now) {
     auto before = device.info.find(name);

@@ -17,7 +17,7 @@ using PowerKind = vault::Power::Kind;
 namespace {
 
 constexpr milliseconds kStopTime{5'000};  // xl gives a backend 10 s to close
-constexpr milliseconds kMostStartTime{16 * kStartTime};
+constexpr int kMostStartTimes = 16;       // how far the time for a start may grow
 constexpr std::chrono::seconds kInfoPeriod{5};
 constexpr size_t kMostDeaths = 5;  // in a minute
 constexpr std::array<milliseconds, kMostDeaths> kBackOff = {milliseconds(0), milliseconds(100), milliseconds(400),
@@ -108,6 +108,7 @@ bool Manager::start(Device& device) {
 
 vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
   const vault::Uuid& uuid = device.back->uuid;
+  TRY(settle_marks(uuid));
   auto instance = vault_.load(uuid);
   if (instance.ok() || instance.error().kind != vault::Refusal::Kind::Unknown) return instance;
   if (!policy_.make_on_first_use) {
@@ -188,7 +189,7 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   bool ok = sent.ok();
   tell(device, "start", std::move(sent));
   kill_after(device, device.start_time, "did not become ready in time", true);
-  device.start_time = std::min(2 * device.start_time, kMostStartTime);
+  device.start_time = std::min(2 * device.start_time, kMostStartTimes * policy_.start_time);
   return ok;
 }
 
@@ -304,7 +305,7 @@ void Manager::on_ready(Device& device, const message::Ready& ready) {
   base::View version = ready.version;
   device.worker->version = base::Printable(std::string(version.begin(), version.end())).view();
   device.worker->ready = true;
-  device.start_time = kStartTime;
+  device.start_time = policy_.start_time;
   device.served = true;
   device.plan.reset();
   device.journal = std::move(device.worker->process.journal);
@@ -454,6 +455,7 @@ vault::Result<> Manager::power_cycle(const vault::Uuid& uuid) {
   power.snapshot = {};
   power.saved_stands = false;
   TRY(vault_.set_power(uuid, power));
+  owed_marks_.erase(uuid);
   if (stood) event(Level::Notice, "power-cycle", uuid, "standing state discarded by command");
   for (auto& [id, device] : devices_) dirty_.insert(id);
   return {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // vtpm-managerd: options, signals, the loop.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,11 +24,15 @@ namespace {
 
 using base::Level;
 
+// A worker of an earlier manager that does not answer keeps nobody from being ready for longer than this.
+constexpr std::chrono::milliseconds kRecoveryTime{10'000};
+
 struct Options {
   std::string state_dir = "/var/lib/vtpm";
   std::string runtime_dir = "/run/vtpm";
   std::string libexec;  // where vtpmd is; empty: beside this program
   backend::Policy policy;
+  double start_seconds = 120;
   std::string policy_name = "auto";
   std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
   bool foreground = false;
@@ -93,16 +98,23 @@ std::string key_file(const Options& options) {
   return ::access(path.c_str(), F_OK) == 0 ? path : "";
 }
 
-// Ends the loop on SIGTERM and SIGINT; the workers go on.
-vault::Fd end_on_signals(backend::Loop& loop) {
+// The signals that end the manager, blocked. To be called before there are threads: one that does not block them would
+// take them, and the process would end at once.
+sigset_t block_ending_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Ends the loop on them; the workers go on.
+vault::Fd end_on(const sigset_t& signals, backend::Loop& loop) {
   vault::Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   loop.add(fd.get(), [&loop] {
     base::log(Level::Info, "ending; the workers go on");
+    tell_service_manager("STOPPING=1");
     loop.stop();
   });
   return fd;
@@ -111,12 +123,22 @@ vault::Fd end_on_signals(backend::Loop& loop) {
 backend::Policy policy_of(const Options& options) {
   backend::Policy policy = options.policy;
   policy.make_on_first_use = options.policy_name == "auto";
+  policy.start_time = std::chrono::milliseconds(static_cast<int64_t>(options.start_seconds * 1000));
   policy.state_directory = options.state_dir;
   policy.key_file = key_file(options);
   return policy;
 }
 
+// A few for each device; a worker limits its own.
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0) base::log(Level::Warning, "the limit of descriptors stays as it is");
+}
+
 int serve(const Options& options) {
+  sigset_t ending = block_ending_signals();
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
     return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
   }
@@ -134,7 +156,7 @@ int serve(const Options& options) {
   if (!domains.ok()) return fail(domains.error().text() + ": the manager needs to run in dom0");
 
   backend::Loop loop;
-  vault::Fd signals = end_on_signals(loop);
+  vault::Fd signals = end_on(ending, loop);
   backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(),
                            backend::Spawner(options.runtime_dir + "/workers", program), policy_of(options));
   auto begun = manager.begin();
@@ -142,10 +164,19 @@ int serve(const Options& options) {
   backend::ControlServer control(loop, manager);
   auto listening = control.listen(options.runtime_dir + "/" + backend::ControlServer::kSocketName);
   if (!listening.ok()) return fail(listening.error().text());
-  base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
-  tell_service_manager("READY=1");
-  begin_watchdog(loop);
-  loop.run([&manager] { manager.settle(); });
+  bool told = false;
+  auto tell_ready = [&] {
+    if (told) return;
+    told = true;
+    base::log(Level::Info, "ready: states in " + options.state_dir + ", workers are " + program);
+    tell_service_manager("READY=1");
+    begin_watchdog(loop);
+  };
+  loop.after(kRecoveryTime, tell_ready);
+  loop.run([&] {
+    manager.settle();
+    if (manager.recovered()) tell_ready();
+  });
   return manager.broken() ? 1 : 0;
 }
 
@@ -170,10 +201,14 @@ int main(int argc, char** argv) {
                  "auto: a device with a new uuid makes a new instance; created-only: `vtpmctl create` does")
       ->check(CLI::IsMember({"auto", "created-only"}))
       ->capture_default_str();
+  app.add_option("--start-time", options.start_seconds,
+                 "seconds a worker may take to become ready; each further attempt gets twice the time")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
   vault::Settings& fresh = options.policy.defaults;
   app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")
       ->check(CLI::Range(1, 31))
-      ->capture_default_str();
+      ->default_str(std::to_string(fresh.localities));
   app.add_option("--physical-presence-command", fresh.physical_presence_command,
                  "of new instances: whether software may assert physical presence")
       ->capture_default_str();
@@ -186,5 +221,6 @@ int main(int argc, char** argv) {
   base::log_level(static_cast<Level>(options.log_level));
   if (::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return 1;
   if (!options.foreground && ::daemon(0, 1) != 0) return fail("cannot leave the terminal");
+  raise_descriptor_limit();
   return serve(options);
 }

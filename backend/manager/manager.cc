@@ -25,6 +25,8 @@ std::optional<DeviceId> device_in(const std::vector<std::string>& parts, size_t 
   return DeviceId{xen::DomId{*bounded}, *number->at_most(UINT16_MAX)};
 }
 
+bool runs(const std::optional<xen::DomainState>& domain) { return domain && !domain->dying && !domain->shutdown; }
+
 }  // namespace
 
 Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner,
@@ -82,17 +84,29 @@ void Manager::on_store() {
 
 void Manager::on_watch(const xen::WatchEvent& event) {
   if (event.token == kReleaseToken) {
-    for (auto& [id, device] : devices_) dirty_.insert(id);
+    on_domains();
     return;
   }
   auto path = xen::Path::parse(event.token == kBackendToken ? event.path : event.token);
   auto parts =
       path ? path->below(event.token == kBackendToken ? home_ / "backend/vtpm" : xen::Path("front")) : std::nullopt;
   if (!parts) return;
+  if (event.token == kBackendToken && parts->size() == 4 && (*parts)[2] == "control") {
+    if (auto id = device_in(*parts, 0)) on_order(*id, (*parts)[3]);
+    return;
+  }
   if (auto id = device_in(*parts, 0)) {
     find(*id);
   } else {
     scan();
+  }
+}
+
+// Some domain has come or gone: only those devices whose own domain is not simply running, now or when last looked at,
+// or every new guest would cost a look at all the others.
+void Manager::on_domains() {
+  for (auto& [id, device] : devices_) {
+    if (!device.domain_runs || !runs(domain_of(device))) dirty_.insert(id);
   }
 }
 
@@ -116,15 +130,17 @@ void Manager::scan() {
 void Manager::find(DeviceId id) {
   dirty_.insert(id);
   if (devices_.contains(id)) return;
-  Device fresh(store_, home_, id);
+  Device fresh(store_, home_, id, policy_.start_time);
   auto seen = fresh.nodes.back();
   if (seen.gone) return;
   auto look = domains_.boot_look(id.domain);
   if (look.ok()) fresh.look = look.value();
   bool announced_before = first_scan_ && seen.nodes && seen.nodes->state >= static_cast<uint8_t>(Xenbus::InitWait);
+  if (announced_before) recall(fresh);
   auto [at, _] = devices_.emplace(id, std::move(fresh));
   if (!seen.nodes || announced_before) return;
-  log(Level::Info, at->second, "announced for instance " + vault::text_of(seen.nodes->uuid));
+  at->second.back = std::move(seen.nodes);
+  log(Level::Info, at->second, "announced for instance " + vault::text_of(at->second.back->uuid));
   dirty_.erase(id);
   show(at->second);
 }
@@ -170,6 +186,8 @@ std::optional<Event> Manager::level(Device& device) {
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
   auto domain = domain_of(device);
+  device.domain_runs = runs(domain);
+  see_through(device, domain);
   bool ends = !domain || domain->dying;
   if (!device.back->online || device.back->state == static_cast<uint8_t>(Xenbus::Closing) || ends) {
     return Event::BackClosing;

@@ -21,6 +21,7 @@ struct Policy {
   vault::Settings defaults;
   std::string state_directory;
   std::string key_file;  // empty: the master key lies in the state directory
+  std::chrono::milliseconds start_time = kStartTime;
 };
 
 // Whether a commit is what it says it is.
@@ -35,6 +36,8 @@ class Manager {
   xen::Result<> begin();
   // Between two rounds of the loop: looks again at every device something happened to.
   void settle();
+  // Every worker that an earlier manager left has answered or ended.
+  bool recovered() const { return adoptions_.empty(); }
   // XenStore cannot be spoken to any more.
   bool broken() const { return broken_; }
 
@@ -60,6 +63,7 @@ class Manager {
   // manager.cc: what happened
   void on_store();
   void on_watch(const xen::WatchEvent& event);
+  void on_domains();
   void scan();
   void sweep_errors();
   void find(DeviceId id);
@@ -83,6 +87,10 @@ class Manager {
   void on_frozen(Device& device, const message::Snapshot& snapshot);
   void renew_key(Device& device, const message::Snapshot& snapshot);
 
+  // disguise.cc: domains that look like a new boot while they are suspended
+  void see_through(Device& device, const std::optional<xen::DomainState>& domain);
+  vault::Result<> settle_marks(const vault::Uuid& uuid);
+
   // rekey.cc
   void renew_next();
   bool renew(const vault::Uuid& uuid);
@@ -98,8 +106,14 @@ class Manager {
   void on_maker(uint64_t serial);
   void on_maker_exit(uint64_t serial);
 
+  // orders.cc: what stands in XenStore from administrators
+  void on_order(DeviceId id, const std::string& name);
+  std::string order_power_cycle(const vault::Uuid& uuid, const std::string& value);
+  static std::string order_log_level(const std::string& value);
+
   // info.cc: what stands in XenStore for administrators
   void show_info(Device& device);
+  static void recall(Device& device);
 
   // lifecycle.cc: workers and states
   bool start(Device& device);
@@ -143,7 +157,8 @@ class Manager {
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
-  bool renews_ = false;  // a timer is set
+  bool renews_ = false;               // a timer is set
+  std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
   HostBoot host_;
   xen::Path home_{"/"};
   bool first_scan_ = true;

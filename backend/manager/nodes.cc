@@ -146,6 +146,26 @@ xen::Result<> DeviceNodes::show_info(const std::map<std::string, std::string>& c
   });
 }
 
+std::optional<std::string> DeviceNodes::info(const std::string& name) const {
+  std::optional<std::string> text;
+  static_cast<void>(read_into(store_, back_ / "info" / name, text));
+  return text;
+}
+
+std::optional<std::string> DeviceNodes::take_order(const std::string& name) const {
+  std::optional<std::string> taken;
+  const xen::Path path = back_ / "control" / name;
+  auto done = store_.transact([&](xen::Transaction& t) -> xen::Result<> {
+    taken.reset();
+    if (!TRY(t.exists(path))) return {};
+    std::optional<std::string> text;
+    static_cast<void>(read_into(t, path, text));
+    taken = text.value_or("");
+    return t.remove(path);
+  });
+  return done.ok() ? taken : std::nullopt;
+}
+
 void DeviceNodes::tell_error(const std::string& text) const {
   auto written = store_.write(error_ / "error", std::to_string(EINVAL) + " " + text);
   if (!written.ok()) base::log(base::Level::Warning, "device " + text_of(id_) + ": " + written.error().text());

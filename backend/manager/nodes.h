@@ -56,6 +56,12 @@ class DeviceNodes {
   // Written below `info`, all at once, unless the device has been removed.
   xen::Result<> show_info(const std::map<std::string, std::string>& changed) const;
 
+  // As it was written there; nothing when it cannot be had.
+  std::optional<std::string> info(const std::string& name) const;
+
+  // What an administrator has written below `control`, which is taken away; empty when it cannot be read as text.
+  std::optional<std::string> take_order(const std::string& name) const;
+
   // The standard place of a device's error; told apart from the log so that nobody needs to be root to find it.
   void tell_error(const std::string& text) const;
   void clear_error() const;

@@ -230,6 +230,17 @@ Result<> SqliteVault::set_power(const Uuid& uuid, const Power& power) {
                  .holds = [&](const Database& database) { return has_record(database, uuid, record); }});
 }
 
+Result<bool> SqliteVault::note_saved(const Uuid& uuid) {
+  Register::Known* known = register_.find(uuid);
+  if (known == nullptr || known->removed) return unknown();
+  Row row = TRY(read(uuid));
+  Power power = TRY(opened(row)).power;
+  if (power.saved_stands) return false;
+  power.saved_stands = true;
+  TRY(set_power(uuid, power));
+  return true;
+}
+
 Result<> SqliteVault::detached(const Uuid& uuid) {
   uint64_t epoch = TRY(load(uuid)).epoch;
   Register::Known* known = register_.find(uuid);

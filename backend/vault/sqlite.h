@@ -38,6 +38,7 @@ class SqliteVault : public Vault {
   int fd() const override { return store_->fd(); }
   void completed() override { store_->completed(); }
   Result<> set_power(const Uuid& uuid, const Power& power) override;
+  Result<bool> note_saved(const Uuid& uuid) override;
   Result<> detached(const Uuid& uuid) override;
   Result<> quarantine(const Uuid& uuid, const std::string& why) override;
   Result<std::vector<Entry>> list() override;

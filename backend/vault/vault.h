@@ -58,8 +58,8 @@ struct Power {
   uint16_t domain = 0;
   uint64_t epoch = 0;         // of the permanent state that goes with `snapshot`
   wire::SizedBytes snapshot;  // sealed, Purpose::Snapshot
-  // A saved domain whose state was overtaken by another boot may still come back: every boot is marked until an
-  // administrator ends that.
+  // A saved domain whose state was overtaken by another boot may still come back, or one whose image looks like a new
+  // boot: every boot is marked until an administrator ends that.
   bool saved_stands = false;
 };
 
@@ -117,6 +117,9 @@ class Vault {
   virtual void completed() {}
 
   virtual Result<> set_power(const Uuid& uuid, const Power& power) = 0;
+  // An image of its domain may come back as a new boot: the record of its power says so from now on, in quarantine too.
+  // Whether it did not before.
+  virtual Result<bool> note_saved(const Uuid& uuid) = 0;
   // The guest let go in order: an older state than this one is a rollback from now on.
   virtual Result<> detached(const Uuid& uuid) = 0;
   // An empty reason ends the quarantine.

@@ -63,16 +63,24 @@ Result<std::optional<DomainState>> Domains::look(DomId domain) const {
   return std::optional(state);
 }
 
+Result<bool> Domains::shows_kernel(const xc_domaininfo_t& domain) const {
+  vcpu_guest_context_any_t vcpu{};
+  if (xc_vcpu_getcontext(handle_.get(), domain.domain, 0, &vcpu) != 0) return failed("look at a domain's first vCPU");
+  bool hvm = (domain.flags & XEN_DOMINF_hvm_guest) != 0;
+  return hvm ? paging_on(vcpu.x64) : trap_table_in_use(vcpu.x64);
+}
+
 Result<BootLook> Domains::boot_look(DomId domain) const {
   auto found = TRY(info(domain));
   if (!found) return SysError{ESRCH, "look at a domain"};
   if ((found->flags & XEN_DOMINF_paused) == 0 || found->cpu_time != 0) return BootLook::TooLate;
-  vcpu_guest_context_any_t vcpu{};
-  if (xc_vcpu_getcontext(handle_.get(), static_cast<uint32_t>(domain), 0, &vcpu) != 0) {
-    return failed("look at a domain's first vCPU");
-  }
-  bool hvm = (found->flags & XEN_DOMINF_hvm_guest) != 0;
-  return (hvm ? paging_on(vcpu.x64) : trap_table_in_use(vcpu.x64)) ? BootLook::Restored : BootLook::Fresh;
+  return TRY(shows_kernel(*found)) ? BootLook::Restored : BootLook::Fresh;
+}
+
+Result<bool> Domains::looks_new(DomId domain) const {
+  auto found = TRY(info(domain));
+  if (!found) return SysError{ESRCH, "look at a domain"};
+  return !TRY(shows_kernel(*found));
 }
 
 }  // namespace xen

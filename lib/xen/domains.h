@@ -34,10 +34,14 @@ class Domains {
   // Nothing when there is no such domain.
   Result<std::optional<DomainState>> look(DomId domain) const;
   Result<BootLook> boot_look(DomId domain) const;
+  // Whether its first vCPU shows nothing that a kernel sets up. Of a suspended domain: whether what is restored from
+  // its image will look like a new boot.
+  Result<bool> looks_new(DomId domain) const;
 
  private:
   explicit Domains(Handle<xc_interface, xc_interface_close> handle) : handle_(std::move(handle)) {}
   Result<std::optional<xc_domaininfo_t>> info(DomId domain) const;
+  Result<bool> shows_kernel(const xc_domaininfo_t& domain) const;
 
   Handle<xc_interface, xc_interface_close> handle_;
 };

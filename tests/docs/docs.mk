@@ -15,4 +15,9 @@ check-docs: $(B)/bin/commands-page
 	$(call say,DOCS)
 	$(Q)$< . > $(B)/commands.md
 	$(Q)diff -u Documentation/commands.md $(B)/commands.md || { echo 'Documentation/commands.md is stale: make docs' >&2; exit 1; }
+check-docs: check-man
+.PHONY: check-man
+check-man: all
+	$(call say,DOCS)
+	$(Q)tests/docs/man_pages.sh $(B)/bin
 check: check-docs

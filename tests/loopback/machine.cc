@@ -17,7 +17,6 @@ namespace {
 
 constexpr uint8_t kReasonDestroyed = 255;  // what Xen shows for a domain that never shut down
 constexpr uint16_t kLastDomain = 0x7fef;
-constexpr size_t kListed = 256;  // domains one answer can hold
 
 EndNotice notice_in(const Request& request) {
   EndNotice notice;
@@ -252,7 +251,8 @@ Machine::Served Machine::restrict(Client& client, const Request& request) {
 Machine::Served Machine::list_domains(const Request& request) {
   Answer answer;
   for (const auto& [id, domain] : domains_) {
-    if (raw(id) < request.a || answer.domains.size() >= kListed) continue;
+    if (raw(id) < request.a) continue;
+    if (answer.domains.size() >= kListed) break;
     DomainRecord record = domain.record;
     auto living =
         std::count_if(domain.members.begin(), domain.members.end(), [](const Member& m) { return !ended(m.pidfd); });
@@ -268,7 +268,7 @@ Machine::Served Machine::create_domain(const Request& request) {
   Domain& domain = domains_[id];
   domain.record.domain = raw(id);
   domain.record.pvh = request.a != 0;
-  domain.record.restored = request.b != 0;
+  domain.record.kernel_set_up = request.b != 0;
   domain.record.paused = 1;
   memcpy(domain.record.uuid, request.uuid, sizeof(request.uuid));
   domain.directory = directory_ + "/domains/" + std::to_string(raw(id));
@@ -295,6 +295,8 @@ Machine::Served Machine::manage_domain(const Request& request) {
       break;
     case Op::UnpauseDomain:
       domain.record.paused = 0;
+      if (!domain.record.has_run) domain.record.kernel_set_up = 1;
+      domain.record.has_run = 1;
       if (!domain.record.shut_down) signal_members(domain, SIGCONT);
       break;
     case Op::ShutDownDomain:
@@ -306,6 +308,9 @@ Machine::Served Machine::manage_domain(const Request& request) {
     case Op::ResumeDomain:
       domain.record.shut_down = 0;
       if (!domain.record.paused) signal_members(domain, SIGCONT);
+      break;
+    case Op::DisguiseDomain:
+      domain.record.kernel_set_up = 0;
       break;
     case Op::EndMembers:
       signal_members(domain, SIGTERM);

@@ -54,6 +54,9 @@ Domains (in dom0 of a machine)
   domain reboot DOMID         as after a reboot in the guest: prints the new number
   domain destroy DOMID
   domain suspend DOMID [FILE] with FILE as `xl save`; without, as `xl save -c`: suspended for a moment, then runs on
+  domain checkpoint DOMID FILE
+                              as `xl save -c`, and `restore` may be given the file later
+  domain disguise DOMID       its vCPU shows what a new boot shows, as a hostile kernel may bring about
   domain halt DOMID           suspended, and still there; run-on: it goes on as it was
   domain run-on DOMID
   domain resume FILE          same as restore
@@ -351,6 +354,13 @@ int suspend(Words words) {
   return said(file.empty() ? open_toolstack()->checkpoint(domain) : open_toolstack()->save(domain, file));
 }
 
+int checkpoint(Words words) {
+  DomId domain = take_domain(words);
+  std::string file = take_word(words, "file");
+  expect_no_more(words);
+  return said(open_toolstack()->checkpoint(domain, file));
+}
+
 int restore(Words words) {
   bool paused = take_flag(words, "--paused");
   std::string file = take_word(words, "file");
@@ -381,11 +391,13 @@ int domain(Words words) {
   if (verb == "create") return create(words);
   if (verb == "shutdown") return shut_down(words);
   if (verb == "suspend") return suspend(words);
+  if (verb == "checkpoint") return checkpoint(words);
   if (verb == "restore" || verb == "resume") return restore(words);
   if (verb == "list") return list_domains(words);
   DomId which = take_domain(words);
   expect_no_more(words);
   if (verb == "halt") return said(open_toolstack()->halt(which));
+  if (verb == "disguise") return said(open_toolstack()->disguise(which));
   if (verb == "run-on") return said(open_toolstack()->run_on(which));
   if (verb == "pause") return said(open_toolstack()->pause(which));
   if (verb == "unpause") return said(open_toolstack()->unpause(which));

@@ -19,16 +19,17 @@ enum class Op : uint32_t {
   FindPeer,         // a = port → fd: what wakes the peer; none when nobody is connected
   Unbind,           // a = port
   Restrict,         // domain = the only one this connection may bind to from now on
-  ListDomains,      // a = first → DomainRecords
+  ListDomains,      // a = first → DomainRecords, at most kListed: whoever wants more asks again after the last one
   // The tool stack's, for dom0 only.
-  CreateDomain,  // a = 1 for PVH, b = 1 for a restored one, uuid → a = number
+  CreateDomain,  // a = 1 for PVH, b = 1 when its first processor shows a kernel that has run, uuid → a = number
   PauseDomain,
   UnpauseDomain,
   ShutDownDomain,  // domain, a = reason
   ResumeDomain,
   DestroyDomain,
-  EndMembers,  // asks the processes of the domain to end, as a guest does that shuts down
-  Join,        // the caller and its descendants live in the domain of this socket, and die with it
+  DisguiseDomain,  // domain: its first processor shows what a new boot shows, as its kernel may bring about
+  EndMembers,      // asks the processes of the domain to end, as a guest does that shuts down
+  Join,            // the caller and its descendants live in the domain of this socket, and die with it
 };
 
 struct Request {
@@ -53,12 +54,15 @@ struct Reply {
 
 struct DomainRecord {
   uint32_t domain;
-  uint8_t pvh, restored, paused, shut_down, shutdown_reason, dying;
-  uint8_t members;  // processes that joined and have not ended; 255 for more
-  uint8_t reserved;
+  uint8_t pvh, paused, shut_down, shutdown_reason, dying;
+  uint8_t members;        // processes that joined and have not ended; 255 for more
+  uint8_t has_run;        // its processors have, if only for a moment
+  uint8_t kernel_set_up;  // its first processor shows a kernel that has set itself up
+  uint8_t reserved[3];
   uint8_t uuid[16];
 };
 
+constexpr size_t kListed = 256;
 constexpr size_t kMaxMessage = 32768;
 constexpr uint32_t kMaxPages = 1024;  // one request may share
 constexpr size_t kPageSize = 4096;

@@ -19,7 +19,6 @@ constexpr auto kDeviceTimeout = 10s;  // libxl's
 const std::string kInitialising = "1", kInitWait = "2", kClosing = "5", kClosed = "6";
 constexpr int kQuiesceTries = 500;
 constexpr auto kQuiescePause = 10ms;
-constexpr size_t kListed = 256;
 
 std::string text(DomId domain) { return std::to_string(raw(domain)); }
 std::string text(unsigned number) { return std::to_string(number); }
@@ -95,13 +94,16 @@ bool Toolstack::control(Op op, DomId domain, uint32_t argument) {
 }
 
 std::vector<DomainRecord> Toolstack::domains() {
-  std::vector<DomainRecord> records(kListed);
-  Reply reply;
-  int fds[2];
+  std::vector<DomainRecord> all, page(kListed);
   Request request = loopback::request(Op::ListDomains);
-  bool ok = hypervisor_.call(request, -1, reply, fds, records.data(), kListed * sizeof(DomainRecord)) == 0;
-  records.resize(ok ? reply.n : 0);
-  return records;
+  while (true) {
+    Reply reply;
+    int fds[2];
+    if (hypervisor_.call(request, -1, reply, fds, page.data(), kListed * sizeof(DomainRecord)) != 0) return {};
+    all.insert(all.end(), page.begin(), page.begin() + reply.n);
+    if (reply.n < kListed) return all;
+    request.a = all.back().domain + 1;
+  }
 }
 
 std::string Toolstack::name_of(DomId domain) {
@@ -282,7 +284,10 @@ std::optional<DomId> Toolstack::reboot(DomId domain) {
   return create(*config, {});
 }
 
-bool Toolstack::checkpoint(DomId domain) { return halt(domain) && run_on(domain); }
+bool Toolstack::checkpoint(DomId domain, const std::string& file) {
+  return halt(domain) && (file.empty() || write_image(domain, file)) && run_on(domain);
+}
+bool Toolstack::disguise(DomId domain) { return control(Op::DisguiseDomain, domain); }
 bool Toolstack::halt(DomId domain) {
   return config_of(domain) && control(Op::ShutDownDomain, domain, static_cast<uint32_t>(Reason::Suspend));
 }
@@ -290,14 +295,24 @@ bool Toolstack::run_on(DomId domain) {
   return control(Op::ResumeDomain, domain) && (store_.resume(domain) || failed("unable to resume", domain));
 }
 
-bool Toolstack::save(DomId domain, const std::string& file) {
+bool Toolstack::disguised(DomId domain) {
+  std::vector<DomainRecord> all = domains();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const DomainRecord& r) { return r.domain == raw(domain) && r.has_run && !r.kernel_set_up; });
+}
+
+bool Toolstack::write_image(DomId domain, const std::string& file) {
   std::optional<DomainConfig> config = config_of(domain);
   if (!config) return false;
   std::ofstream image(file);
   image << config->uuid << '\n' << config->name << '\n' << (config->pvh ? "pvh" : "pv") << '\n';
+  image << disguised(domain) << '\n';
   for (const VtpmConfig& vtpm : config->vtpms) image << raw(vtpm.backend) << ' ' << vtpm.uuid << '\n';
-  if (!image.flush()) return failed(("cannot write " + file).c_str(), domain);
-  return shut_down(domain, Reason::Suspend);
+  return image.flush() || failed(("cannot write " + file).c_str(), domain);
+}
+
+bool Toolstack::save(DomId domain, const std::string& file) {
+  return write_image(domain, file) && shut_down(domain, Reason::Suspend);
 }
 
 std::optional<DomId> Toolstack::restore(const std::string& file, bool paused) {
@@ -309,15 +324,17 @@ std::optional<DomId> Toolstack::restore(const std::string& file, bool paused) {
     return std::nullopt;
   }
   config.pvh = type == "pvh";
+  bool disguised = false;
+  image >> disguised;
   uint16_t backend = 0;
   for (std::string uuid; image >> backend >> uuid;) config.vtpms.push_back({DomId(backend), uuid});
-  return create(config, {.paused = paused, .restored = true});
+  return create(config, {.paused = paused, .restored = !disguised});
 }
 
 std::optional<DomId> Toolstack::migrate(DomId domain) {
   std::optional<DomainConfig> config = config_of(domain);
   if (!config || !control(Op::ShutDownDomain, domain, static_cast<uint32_t>(Reason::Suspend))) return std::nullopt;
-  std::optional<DomId> arrived = create(*config, {.paused = true, .restored = true});
+  std::optional<DomId> arrived = create(*config, {.paused = true, .restored = !disguised(domain)});
   if (!arrived) {
     // Nothing arrived: the old domain runs on.
     control(Op::ResumeDomain, domain);

@@ -45,11 +45,13 @@ class Toolstack {
   bool shut_down(DomId domain, Reason reason);
   std::optional<DomId> reboot(DomId domain);
   bool destroy(DomId domain);
-  // Suspended, then running on, as a checkpoint does.
-  bool checkpoint(DomId domain);
+  // Suspended, then running on, as a checkpoint does; with a file, restore() may be given that.
+  bool checkpoint(DomId domain, const std::string& file = "");
   // The two halves of a checkpoint.
   bool halt(DomId domain);
   bool run_on(DomId domain);
+  // What a kernel may do before it is saved: its processor shows a new boot.
+  bool disguise(DomId domain);
   // Suspended and gone; what restore() needs is in the file.
   bool save(DomId domain, const std::string& file);
   std::optional<DomId> restore(const std::string& file, bool paused);
@@ -69,6 +71,8 @@ class Toolstack {
 
   bool control(Op op, DomId domain, uint32_t argument = 0);
   std::optional<DomainConfig> config_of(DomId domain);
+  bool disguised(DomId domain);
+  bool write_image(DomId domain, const std::string& file);
   bool write_domain(DomId domain, const DomainConfig& config);
   bool add_device(DomId domain, unsigned device, const VtpmConfig& vtpm);
   bool write_device(DomId domain, unsigned device, const VtpmConfig& vtpm, xs_transaction_t within);

@@ -208,11 +208,47 @@ TEST_F(ToolstackTest, ProcessorTellsANewBootFromARestoredDomain) {
     EXPECT_FALSE(looks_restored(fresh)) << pvh;
     ASSERT_TRUE(toolstack->unpause(fresh));
     EXPECT_TRUE(looks_restored(fresh)) << "it has run";
+    EXPECT_NE(info(fresh).cpu_time, 0U);
+    ASSERT_TRUE(toolstack->pause(fresh));
+    EXPECT_TRUE(looks_restored(fresh)) << "and has not forgotten it";
     EXPECT_TRUE(looks_restored(*toolstack->create(plain, {.paused = true, .restored = true}))) << pvh;
   }
   vcpu_guest_context_any_t context;
   EXPECT_EQ(xc_vcpu_getcontext(xch, 4711, 0, &context), -1);
   EXPECT_EQ(errno, ESRCH);
+}
+
+TEST_F(ToolstackTest, ADisguiseGoesIntoTheImage) {
+  DomainConfig plain = config();
+  plain.vtpms.clear();
+  std::string image = directory_ + "/image";
+  DomId domain = *toolstack->create(plain, {});
+  ASSERT_TRUE(toolstack->disguise(domain));
+  EXPECT_FALSE(looks_restored(domain));
+  ASSERT_TRUE(toolstack->checkpoint(domain, image));
+  EXPECT_FALSE(looks_restored(domain)) << "it goes on as it was";
+  ASSERT_TRUE(toolstack->destroy(domain));
+  DomId back = *toolstack->restore(image, true);
+  EXPECT_FALSE(looks_restored(back));
+  EXPECT_EQ(info(back).cpu_time, 0U) << "as a new boot's";
+}
+
+TEST_F(ToolstackTest, ListsAsManyDomainsAsThereAre) {
+  constexpr unsigned kMany = 300;
+  DomainConfig plain = config();
+  plain.vtpms.clear();
+  for (unsigned n = 1; n <= kMany; n++) ASSERT_EQ(toolstack->create(plain, {.paused = true}), DomId(n));
+  std::vector<loopback::DomainRecord> records = toolstack->domains();
+  ASSERT_EQ(records.size(), kMany + 1);
+  std::vector<xc_domaininfo_t> all(kMany + 10), some(280);
+  ASSERT_EQ(xc_domain_getinfolist(xch, 0, kMany + 10, all.data()), static_cast<int>(kMany + 1));
+  for (unsigned n = 0; n <= kMany; n++) {
+    EXPECT_EQ(all[n].domain, n);
+    EXPECT_EQ(records[n].domain, n);
+  }
+  ASSERT_EQ(xc_domain_getinfolist(xch, 10, 280, some.data()), 280);
+  EXPECT_EQ(some[279].domain, 289);
+  EXPECT_EQ(info(DomId(kMany)).domain, kMany);
 }
 
 TEST_F(ToolstackTest, ShutdownReasonsShow) {

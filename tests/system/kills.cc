@@ -140,12 +140,64 @@ class Kills : public ::testing::Test {
     known_.pcr = Digest{};
     known_.maybe_pcr.reset();
   }
+  // 0: the worker, 1: the manager, 2: both.
+  void kill(unsigned which, pid_t worker) {
+    if (which != 0) stack_.kill_manager();
+    if (which != 1) ::kill(worker, SIGKILL);
+    if (which != 0) stack_.start_manager();
+  }
+  // Everything acknowledged is there, whatever was killed.
+  void settle(unsigned which) {
+    uint32_t code = comes_back();
+    if (code == kFailedSelfTest) {
+      EXPECT_EQ(which, 2U) << "the journal outlives all but both";
+      lost_++;
+      power_cycle();
+    } else {
+      ASSERT_EQ(code, 0U) << "the TPM does not come back";
+    }
+    check_pcr();
+    check_permanent();
+    ASSERT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "serving"; }));
+    forgive_deaths(which);
+  }
+  // Five deaths of its worker in one manager's minute are a quarantine: they must not be ours.
+  void forgive_deaths(unsigned which) {
+    deaths_ = which == 0 ? deaths_ + 1 : 0;
+    if (deaths_ < 3) return;
+    stack_.kill_manager();
+    stack_.start_manager();
+    ASSERT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "serving"; }));
+    deaths_ = 0;
+  }
+  // How many this manager has finished.
+  size_t renewals() const {
+    size_t done = 0;
+    const auto answer = stack_.control({"events", "--past"});
+    for (const auto& event : answer.value("events", nlohmann::json::array()))
+      done += event.value("event", "") == "rekey-done";
+    return done;
+  }
+  void leave_nothing_behind() {
+    EXPECT_FALSE(stack_.control({"show", uuid_})["instance"].value("quarantined", true));
+    pid_t last = stack_.worker_of(domain_);
+    frontend_.reset();
+    destroy_domain(domain_);
+    EXPECT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "none"; }));
+    EXPECT_NE(::kill(last, 0), 0) << "a worker is left";
+    EXPECT_TRUE(std::filesystem::is_empty(stack_.directory() + "/run/workers"));
+  }
+  void report(const std::string& what, unsigned kills, unsigned seed) const {
+    std::cout << kills << " kills" << what << ", seed " << seed << ": " << rounds_ << " rounds of three changes, "
+              << lost_ << " times the TPM refused until a power cycle\n";
+  }
 
   Stack stack_;
   std::string uuid_ = fresh_uuid();
   unsigned domain_ = 0;
   std::unique_ptr<Frontend> frontend_;
   uint32_t counter_ = 0, event_ = 0;
+  unsigned lost_ = 0, deaths_ = 0;
   Known known_;
   std::atomic<bool> loading_ = false;
   std::atomic<unsigned> rounds_ = 0;
@@ -156,48 +208,65 @@ TEST_F(Kills, LoseNothingThatWasAcknowledged) {
   unsigned kills = setting("KILLS", 20), seed = setting("SEED", 1);
   std::mt19937 random(seed);
   prepare();
-  unsigned lost = 0, deaths = 0;
-  for (unsigned n = 0; n < kills && !HasFatalFailure() && !HasNonfatalFailure(); n++) {
+  for (unsigned n = 0; n < kills && !HasFailure(); n++) {
     SCOPED_TRACE("kill " + std::to_string(n) + " of seed " + std::to_string(seed));
     pid_t worker = stack_.worker_of(domain_);
     ASSERT_GT(worker, 0);
     start_load();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 120'000));
     auto which = static_cast<unsigned>(random() % 3);
-    if (which != 0) stack_.kill_manager();
-    if (which != 1) ::kill(worker, SIGKILL);
-    if (which != 0) stack_.start_manager();
+    kill(which, worker);
     stop_load();
-    uint32_t code = comes_back();
-    if (code == kFailedSelfTest) {
-      EXPECT_EQ(which, 2U) << "the journal outlives all but both";
-      lost++;
-      power_cycle();
-    } else {
-      ASSERT_EQ(code, 0U) << "the TPM does not come back";
-    }
-    check_pcr();
-    check_permanent();
-    ASSERT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "serving"; }));
-    // Five deaths of its worker in one manager's minute are a quarantine: they must not be ours.
-    deaths = which == 0 ? deaths + 1 : 0;
-    if (deaths == 3) {
-      stack_.kill_manager();
-      stack_.start_manager();
-      ASSERT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "serving"; }));
-      deaths = 0;
-    }
+    settle(which);
   }
-  std::cout << kills << " kills, seed " << seed << ": " << rounds_ << " rounds of three changes, " << lost
-            << " times the TPM refused until a power cycle\n";
+  report("", kills, seed);
   EXPECT_GT(rounds_, kills / 2);
-  EXPECT_FALSE(stack_.control({"show", uuid_})["instance"].value("quarantined", true));
-  pid_t last = stack_.worker_of(domain_);
-  frontend_.reset();
-  destroy_domain(domain_);
-  EXPECT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "none"; }));
-  EXPECT_NE(::kill(last, 0), 0) << "a worker is left";
-  EXPECT_TRUE(std::filesystem::is_empty(stack_.directory() + "/run/workers"));
+  leave_nothing_behind();
+}
+
+// Beside the guest that works, instances that nobody serves: whatever key they are left with, they open.
+TEST_F(Kills, LoseNothingWhileKeysAreRenewed) {
+  unsigned kills = setting("KILLS", 20) / 4, seed = setting("SEED", 1);
+  std::mt19937 random(seed);
+  prepare();
+  std::vector<std::string> idle(6);
+  for (std::string& uuid : idle) ASSERT_TRUE(stack_.control({"create", uuid = fresh_uuid()}).value("ok", false));
+  auto opens = [this](const std::string& uuid) {
+    auto instance = stack_.control({"show", uuid})["instance"];
+    return instance.value("epoch", 0) > 0 && !instance.value("quarantined", true);
+  };
+  for (const std::string& uuid : idle) ASSERT_TRUE(eventually([&] { return opens(uuid); }, 60'000));
+  unsigned finished = 0;
+  for (unsigned n = 0; n < kills && !HasFailure(); n++) {
+    SCOPED_TRACE("kill " + std::to_string(n) + " of seed " + std::to_string(seed));
+    start_load();
+    Program rekey({program("vtpmctl"), "--runtime-dir", stack_.directory() + "/run", "rekey"},
+                  stack_.directory() + "/log");
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 250'000));
+    // Which worker it is changes while keys are renewed.
+    pid_t worker = stack_.worker_of(domain_);
+    auto which = static_cast<unsigned>(random() % 3);
+    kill(worker > 0 ? which : 1, worker);
+    stop_load();
+    settle(which);
+    for (const std::string& uuid : idle) EXPECT_TRUE(opens(uuid)) << uuid;
+    // What was cut short is run again, by whoever asked for it.
+    if (n % 4 != 3) continue;
+    size_t before = renewals();
+    ASSERT_TRUE(eventually([&] { return stack_.control({"rekey"}).value("ok", false); }));
+    ASSERT_TRUE(eventually([&] { return renewals() > before; }));
+    finished++;
+  }
+  report(" while keys were renewed", kills, seed);
+  std::cout << finished << " renewals were run to their end\n";
+  for (const std::string& uuid : idle) {
+    unsigned domain = create_domain(uuid);
+    Frontend frontend(stack_, domain);
+    ASSERT_TRUE(frontend.connect());
+    EXPECT_TRUE(frontend.tpm().read_pubek().ok()) << "with the key it was made with";
+    destroy_domain(domain);
+  }
+  leave_nothing_behind();
 }
 
 }  // namespace

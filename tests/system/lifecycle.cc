@@ -115,6 +115,24 @@ TEST_F(Lifecycle, KillsAWorkerThatTalksNonsenseAndNoOther) {
   EXPECT_EQ(pcr(good), measured);
 }
 
+TEST_F(Lifecycle, GivesASlowWorkerMoreTimeWithEachAttempt) {
+  std::string libexec = stack_.directory() + "/libexec";
+  run({"mkdir", libexec});
+  std::ofstream(libexec + "/vtpmd") << "#!/bin/sh\nsleep 1\nexec " << program("vtpmd") << " \"$@\"\n";
+  run({"chmod", "+x", libexec + "/vtpmd"});
+  stack_.start_manager(libexec, {"--start-time", "0.4"});
+  unsigned domain = create_domain(uuid_);
+  Frontend frontend(stack_, domain);
+  ASSERT_TRUE(frontend.connect());
+  EXPECT_EQ(pcr(frontend), Digest{});
+  size_t killed = 0;
+  const std::string log = stack_.log(), late = "did not become ready in time";
+  for (size_t at = log.find(late); at != std::string::npos; at = log.find(late, at + 1)) killed++;
+  EXPECT_GE(killed, 2U) << "0.4 s and 0.8 s are not enough";
+  EXPECT_LE(killed, 4U);
+  EXPECT_FALSE(stack_.control({"show", uuid_})["instance"].value("quarantined", true));
+}
+
 TEST_F(Lifecycle, SurvivesAKilledManager) {
   unsigned domain = create_domain(uuid_);
   Frontend frontend(stack_, domain);

@@ -61,6 +61,7 @@ class Stack {
   // `libexec` is where the manager finds its worker; empty: where it always does.
   void start_manager(const std::string& libexec = "", const Words& options = {});
   void kill_manager() { manager_->end(9); }
+  pid_t manager() const { return manager_ ? manager_->pid() : 0; }
   bool manager_lives() const { return manager_ && manager_->lives(); }
   // What vtpmctl says, as JSON.
   nlohmann::json control(const Words& command) const;

@@ -19,9 +19,9 @@ check-system: all $(B)/system/scenarios $(B)/system/puppet
 	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout 600 $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
 check-loopback: check-system
 
-# The long versions; KILLS, SEED and INSTANCES set their size. The loopback lists 256 domains at most.
+# The long versions; KILLS, SEED and INSTANCES set their size.
 .PHONY: soak
 soak: all $(B)/system/scenarios
 	$(call say,TEST)
-	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) KILLS=$(or $(KILLS),1000) SEED=$(or $(SEED),1) INSTANCES=$(or $(INSTANCES),250) timeout 21600 \
+	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) KILLS=$(or $(KILLS),1000) SEED=$(or $(SEED),1) INSTANCES=$(or $(INSTANCES),1000) timeout 21600 \
 	  $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_filter='Kills.*:Density.*'

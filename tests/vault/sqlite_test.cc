@@ -78,6 +78,22 @@ TEST_F(Sqlite, KeepsSettingsAndPower) {
   EXPECT_EQ(instance.power.snapshot, power.snapshot);
 }
 
+TEST_F(Sqlite, NotesASavedDomainOnceAndInQuarantineToo) {
+  make(kOne, 1);
+  {
+    auto vault = open();
+    EXPECT_EQ(vault->note_saved(kTwo).error().kind, Kind::Unknown);
+    ASSERT_TRUE(vault->quarantine(kOne, "its worker crashes").ok());
+    EXPECT_TRUE(vault->note_saved(kOne).value());
+    EXPECT_FALSE(vault->note_saved(kOne).value());
+  }
+  auto vault = open();
+  ASSERT_TRUE(vault->quarantine(kOne, "").ok());
+  EXPECT_TRUE(vault->load(kOne).value().power.saved_stands);
+  ASSERT_TRUE(vault->remove(kOne).ok());
+  EXPECT_EQ(vault->note_saved(kOne).error().kind, Kind::Unknown);
+}
+
 TEST_F(Sqlite, KeepsSecretsToRoot) {
   make(kOne, 1);
   auto vault = open();
