@@ -106,13 +106,13 @@ class ForeignBytes {
   };
   // SAFETY of both: the callers' conditions hold the word inside of either side.
   template <class W>
-  [[gnu::no_sanitize("thread")]] static size_t copy_out(const uint8_t* from, std::span<uint8_t> to, size_t i) {
+  __attribute__((no_sanitize("thread"))) static size_t copy_out(const uint8_t* from, std::span<uint8_t> to, size_t i) {
     W word = reinterpret_cast<const volatile Anywhere<W>*>(from + i)->word;
     memcpy(to.data() + i, &word, sizeof(word));
     return i + sizeof(word);
   }
   template <class W>
-  [[gnu::no_sanitize("thread")]] static size_t copy_in(std::span<const uint8_t> from, uint8_t* to, size_t i) {
+  __attribute__((no_sanitize("thread"))) static size_t copy_in(std::span<const uint8_t> from, uint8_t* to, size_t i) {
     W word = 0;
     memcpy(&word, from.data() + i, sizeof(word));
     reinterpret_cast<volatile Anywhere<W>*>(to + i)->word = word;
