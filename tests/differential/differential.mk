@@ -33,6 +33,7 @@ $(B)/test/%.cases: $(B)/test/cases_%
 	$(call say,CASES)
 	$(Q)$< $(CASES) > $@.tmp && mv $@.tmp $@
 
-.PHONY: check-differential
+.PHONY: check-clients check-differential
+check-clients: check-differential
 check-differential: $(B)/test/engine.cases $(B)/test/libtpms.cases
 	$(Q)awk -v least=5000 -f tests/differential/compare.awk Documentation/deviations.md tests/differential/deviations.tsv $^
