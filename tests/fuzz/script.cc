@@ -36,9 +36,19 @@ void add_sections(const Bytes& snapshot, Sections& to) {
 // saved for the next start-up, the audit, and the lockout.
 constexpr uint16_t kMayChange[] = {0x004, 0x008, 0x009, 0x102, 0x104, 0x106, 0x108, 0x10b};
 
+// The handle of the exclusive transport session: after three flags of section 0x102.
+uint32_t exclusive_in(const Sections& sections) {
+  In in(sections.at(0x102));
+  in.raw(3);
+  return in.u32();
+}
+
 void unchanged(const Sections& before, const Sections& after) {
+  // A command from outside, whatever comes of it, ends the exclusive transport session (Part 3, 24.1).
+  bool exclusive_ended = exclusive_in(before) != 0 && exclusive_in(after) == 0;
   for (const auto& [id, body] : before) {
     if (std::ranges::find(kMayChange, id) != std::end(kMayChange)) continue;
+    if (id == 0x107 && exclusive_ended) continue;
     auto now = after.find(id);
     law(now != after.end() && now->second == body, "a command that fails changes nothing but the lockout");
   }
