@@ -118,6 +118,7 @@ vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
   }
   TRY(vault_.create(uuid, policy_.defaults));
   event(Level::Notice, "created", device, "new instance on first use");
+  fill_pool_later();
   return vault_.load(uuid);
 }
 

@@ -205,6 +205,10 @@ int main(int argc, char** argv) {
                  "seconds a worker may take to become ready; each further attempt gets twice the time")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
+  app.add_option("--pool", options.policy.pool,
+                 "how many TPMs with endorsement keys are made in advance, while there is nothing else to do")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
   vault::Settings& fresh = options.policy.defaults;
   app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")
       ->check(CLI::Range(1, 31))

@@ -51,6 +51,7 @@ xen::Result<> Manager::begin() {
   scan();
   sweep_errors();
   first_scan_ = false;
+  fill_pool_later();
   return {};
 }
 

@@ -22,6 +22,7 @@ struct Policy {
   std::string state_directory;
   std::string key_file;  // empty: the master key lies in the state directory
   std::chrono::milliseconds start_time = kStartTime;
+  size_t pool = 4;  // how many TPMs are made in advance, as `defaults` has them
 };
 
 // Whether a commit is what it says it is.
@@ -40,6 +41,9 @@ class Manager {
   bool recovered() const { return adoptions_.empty(); }
   // XenStore cannot be spoken to any more.
   bool broken() const { return broken_; }
+
+  // How many TPMs lie ready for create().
+  size_t pool() const { return vault_.spares(policy_.defaults); }
 
   // For the control socket.
   const std::map<DeviceId, Device>& devices() const { return devices_; }
@@ -98,13 +102,23 @@ class Manager {
   // factory.cc: TPMs that are made before anybody connects
   struct Maker {
     vault::Uuid uuid;
-    vault::Lease lease;
+    std::optional<vault::Lease> lease;  // nothing: of no instance, it makes one in advance
+    vault::InstanceKey key;
     Process process;
   };
   void make_next();
   void start_maker(const vault::Uuid& uuid);
+  void add_maker(Maker maker, const vault::Settings& settings);
   void on_maker(uint64_t serial);
+  void on_made(uint64_t serial, const message::Commit& commit);
+  void told_maker(uint64_t serial, const vault::Result<>& stored);
   void on_maker_exit(uint64_t serial);
+
+  // pool.cc: TPMs that are made in advance, while nothing else is to be done
+  void fill_pool_later();
+  void fill_pool();
+  bool idle() const;
+  vault::Result<> store_spare(const Maker& maker, const message::Commit& commit);
 
   // orders.cc: what stands in XenStore from administrators
   void on_order(DeviceId id, const std::string& name);
@@ -158,6 +172,8 @@ class Manager {
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
   bool renews_ = false;               // a timer is set
+  bool pool_due_ = false;             // a timer is set
+  unsigned pool_failures_ = 0;        // one after another
   std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
   HostBoot host_;
   xen::Path home_{"/"};

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -123,6 +124,8 @@ void Stack::start_manager(const std::string& libexec, const Words& options) {
                  directory_ + "/state",    "--runtime-dir", directory_ + "/run"};
   if (!libexec.empty()) words.insert(words.end(), {"--libexec", libexec});
   words.insert(words.end(), options.begin(), options.end());
+  // Keys that nobody will ask for take the processor from what is tested.
+  if (std::find(options.begin(), options.end(), "--pool") == options.end()) words.insert(words.end(), {"--pool", "0"});
   manager_.emplace(words, directory_ + "/log");
   eventually([this] { return std::filesystem::exists(directory_ + "/run/control.sock"); });
 }
