@@ -98,6 +98,8 @@ void Manager::on_watch(const xen::WatchEvent& event) {
   }
   if (auto id = device_in(*parts, 0)) {
     find(*id);
+  } else if (parts->size() == 1) {
+    scan_domain(parts->front());
   } else {
     scan();
   }
@@ -115,14 +117,19 @@ void Manager::on_domains() {
 void Manager::scan() {
   for (auto& [id, device] : devices_) dirty_.insert(id);
   auto domains = store_.list(home_ / "backend/vtpm");
-  if (!domains.ok()) return;
-  for (const std::string& domain : domains.value()) {
-    if (!xen::Path::parse(domain)) continue;
-    auto numbers = store_.list(home_ / "backend/vtpm" / domain);
-    if (!numbers.ok()) continue;
-    for (const std::string& number : numbers.value()) {
-      if (auto id = device_in({domain, number}, 0)) find(*id);
-    }
+  for (const std::string& domain : domains.ok() ? domains.value() : std::vector<std::string>()) scan_domain(domain);
+}
+
+// One domain's part of it: with every guest that goes its directory goes, and the others' devices are as they were.
+void Manager::scan_domain(const std::string& name) {
+  auto first = device_in({name, "0"}, 0);
+  if (!first) return;
+  for (auto at = devices_.lower_bound(*first); at != devices_.end() && at->first.domain == first->domain; ++at) {
+    dirty_.insert(at->first);
+  }
+  auto numbers = store_.list(home_ / "backend/vtpm" / name);
+  for (const std::string& number : numbers.ok() ? numbers.value() : std::vector<std::string>()) {
+    if (auto id = device_in({name, number}, 0)) find(*id);
   }
 }
 

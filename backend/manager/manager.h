@@ -69,6 +69,7 @@ class Manager {
   void on_watch(const xen::WatchEvent& event);
   void on_domains();
   void scan();
+  void scan_domain(const std::string& name);
   void sweep_errors();
   void find(DeviceId id);
   void look_at(Device& device);
