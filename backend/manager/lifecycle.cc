@@ -354,7 +354,7 @@ void Manager::on_snapshot(Device& device, const message::Snapshot& snapshot) {
   auto instance = vault_.load(uuid);
   if (!instance.ok()) return log(Level::Error, device, instance.error().text);
   vault::Power power = instance.value().power;
-  power.kind = kept_as(domain_of(device));
+  power.kind = kept_as(device.ended ? device.ended : domain_of(device));
   power.epoch = snapshot.epoch;
   power.snapshot = power.kind == PowerKind::Off ? wire::SizedBytes() : snapshot.snapshot;
   auto stored = vault_.set_power(uuid, power);
@@ -417,6 +417,7 @@ void Manager::settle_without_worker(Device& device) {
   }
   auto instance = vault_.load(device.back->uuid);
   auto domain = domain_of(device);
+  if (!domain && !device.domain_seen) domain = kUnseenEnd;
   if (instance.ok()) {
     vault::Power power = instance.value().power;
     auto kind = settled_as(power, here(device), domain);

@@ -172,6 +172,7 @@ void Manager::look_at(Device& device) {
     Stage before = device.stage;
     if (event) apply(device, *event);
     if (!this->device(id)) return;
+    take_orders(device);
     if (device.stage == before || device.stage == Stage::Announced) break;
   }
   show(device);
@@ -194,6 +195,7 @@ std::optional<Event> Manager::level(Device& device) {
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
   auto domain = domain_of(device);
+  device.domain_seen = device.domain_seen || domain;
   device.domain_runs = runs(domain);
   see_through(device, domain);
   bool ends = !domain || domain->dying;

@@ -122,6 +122,7 @@ class Manager {
   vault::Result<> store_spare(const Maker& maker, const message::Commit& commit);
 
   // orders.cc: what stands in XenStore from administrators
+  void take_orders(Device& device);
   void on_order(DeviceId id, const std::string& name);
   std::string order_power_cycle(const vault::Uuid& uuid, const std::string& value);
   static std::string order_log_level(const std::string& value);
@@ -158,6 +159,7 @@ class Manager {
   void on_adoption(DeviceId id);
   void adopt(DeviceId id, const message::Hello& hello, Channel::Datagram datagram, Channel channel);
   void end_adoption(DeviceId id);
+  void see_end(Device& device);
 
   Device* device(DeviceId id);
   Worker* worker(DeviceId id, uint64_t serial);

@@ -24,8 +24,9 @@ copy_package() {
   rm -rf "$tree"
   mkdir -p "$dpkg"/{info,updates,triggers}
   for name in $(dpkg-deb -f "$1" Depends | tr ',' '\n' | awk '{ print $1 }'); do
-    dpkg-query -W -f 'Package: ${Package}\nStatus: install ok installed\nArchitecture: ${Architecture}\n'\
-'Version: ${Version}\nMaintainer: ${Maintainer}\nDescription: ${binary:Summary}\n\n' "$name" >>"$dpkg/status"
+    { dpkg-query -s "$name" 2>/dev/null || apt-cache show --no-all-versions "$name"; } |
+      awk '/^(Package|Version|Architecture|Maintainer|Description):/
+        END { print "Status: install ok installed"; print "" }' >>"$dpkg/status"
     : >"$dpkg/info/$name.list"
   done
 }
