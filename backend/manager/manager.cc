@@ -108,8 +108,15 @@ void Manager::on_watch(const xen::WatchEvent& event) {
 // Some domain has come or gone: only those devices whose own domain is not simply running, now or when last looked at,
 // or every new guest would cost a look at all the others.
 void Manager::on_domains() {
+  auto all = domains_.all();
+  if (!all.ok()) base::log(Level::Error, all.error().text());
   for (auto& [id, device] : devices_) {
-    if (!device.domain_runs || !runs(domain_of(device))) dirty_.insert(id);
+    bool runs_on = false;
+    if (all.ok()) {
+      auto found = all.value().find(id.domain);
+      runs_on = found != all.value().end() && runs(found->second);
+    }
+    if (!device.domain_runs || !runs_on) dirty_.insert(id);
   }
 }
 

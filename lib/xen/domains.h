@@ -2,6 +2,7 @@
 // Domains: what the hypervisor knows about a domain and its first vCPU (libxenctrl). Works in dom0 only.
 #pragma once
 
+#include <map>
 #include <optional>
 
 #include "lib/xen/handle.h"
@@ -33,6 +34,8 @@ class Domains {
   static Result<Domains> open();
   // Nothing when there is no such domain.
   Result<std::optional<DomainState>> look(DomId domain) const;
+  // All of them, at the price of a few questions.
+  Result<std::map<DomId, DomainState>> all() const;
   Result<BootLook> boot_look(DomId domain) const;
   // Whether its first vCPU shows nothing that a kernel sets up. Of a suspended domain: whether what is restored from
   // its image will look like a new boot.
