@@ -15,7 +15,7 @@ copy_libraries() {
 }
 
 # copy_package PACKAGE ROOT: a Debian package to be installed in dom0, the libraries its programs load, and dpkg's word that what
-# it depends on is there: dom0 was not made by dpkg, and busybox stands for kmod and util-linux.
+# it depends on is there: dom0 was not made by dpkg, and busybox stands for kmod.
 copy_package() {
   local tree=$2.package dpkg=$2/var/lib/dpkg program name
   install -D -m 644 "$1" "$2/rig/package.deb"

@@ -5,8 +5,11 @@
 . /rig/lib/manager.sh
 . /rig/lib/stock.sh
 
+# The package's scripts run as on Debian, not with what busybox has built in.
+ln -sf dash /usr/bin/sh
+
 type=pv uuid=$uuid_pv
-install_package() { dpkg -i /rig/package.deb; }
+install_package() { /usr/bin/dpkg -i /rig/package.deb; }
 no_manager() { ! manager_pid >/dev/null; }
 worker_of_guest() { vtpmctl stats | sed -n "s,^$(guest_domid g)/0 *[a-z]* *\([1-9][0-9]*\) .*,\1,p"; }
 pool_is_full() { vtpmctl stats | grep -qx 'TPMs made in advance: 4 of 4'; }
@@ -36,7 +39,7 @@ check "an upgrade" install_package
 check "has another manager" eventually pid_changed manager_pid "$old"
 pcrs_stand "upgraded"
 equal "and the same worker" "$(worker_of_guest)" "$worker"
-check "dpkg -r" dpkg -r vtpm-xen
+check "dpkg -r" /usr/bin/dpkg -r vtpm-xen
 check "stops the manager" eventually no_manager
 pcrs_stand "removed"
 check "the TPMs are kept" [ -s /var/lib/vtpm/vtpm.db ]
