@@ -11,8 +11,10 @@ dpkg-deb -x "$package" "$tree"
 dpkg-deb -e "$package" "$scratch/control"
 cat >"$scratch/expected" <<'LIST'
 644 /etc/vtpm/vtpm-managerd.conf
+644 /usr/lib/systemd/system/vtpm-domwatch.service
 644 /usr/lib/systemd/system/vtpm-managerd.service
 644 /usr/share/bash-completion/completions/vtpmctl
+644 /usr/share/man/man8/vtpm-domwatch.8
 644 /usr/share/man/man8/vtpm-frontend.8
 644 /usr/share/man/man8/vtpm-managerd.8
 644 /usr/share/man/man8/vtpm-socketd.8
@@ -20,6 +22,7 @@ cat >"$scratch/expected" <<'LIST'
 755 /etc/init.d/vtpm-managerd
 755 /etc/xen/scripts/vtpm
 755 /usr/libexec/vtpm/vtpmd
+755 /usr/sbin/vtpm-domwatch
 755 /usr/sbin/vtpm-frontend
 755 /usr/sbin/vtpm-managerd
 755 /usr/sbin/vtpm-socketd

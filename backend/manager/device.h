@@ -49,6 +49,7 @@ struct Device {
   std::optional<xen::Watch> front_watch;
   xen::BootLook look = xen::BootLook::TooLate;
   bool domain_seen = false;
+  bool waits_for_proof = false;
   bool domain_runs = false;        // when it was looked at last: it was not suspended, shut down or on its way out
   std::optional<bool> looked_new;  // while it was suspended, which it may be still
   std::optional<xen::DomainState> ended;  // how, of a domain that went while there was no manager

@@ -77,7 +77,7 @@ Here Manager::here(const Device& device) const {
 }
 
 std::optional<xen::DomainState> Manager::domain_of(const Device& device) const {
-  auto state = domains_.look(device.id.domain);
+  auto state = domains_->look(device.id.domain);
   if (state.ok()) return state.value();
   log(Level::Error, device, state.error().text());
   // Not to know is not to see it end: nothing is closed or lost on that ground.

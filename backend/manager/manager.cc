@@ -29,8 +29,8 @@ bool runs(const std::optional<xen::DomainState>& domain) { return domain && !dom
 
 }  // namespace
 
-Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner,
-                 Policy policy)
+Manager::Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault,
+                 Spawner spawner, Policy policy)
     : loop_(loop),
       store_(std::move(store)),
       domains_(std::move(domains)),
@@ -43,8 +43,7 @@ xen::Result<> Manager::begin() {
   auto own = TRY(store_.read_number<uint16_t>("domid"));
   home_ = xen::Path("/local/domain") / *own.at_most(UINT16_MAX);
   adopt_left_over();
-  watches_.push_back(TRY(store_.watch("@releaseDomain", kReleaseToken)));
-  watches_.push_back(TRY(store_.watch("@introduceDomain", kReleaseToken)));
+  for (const xen::Path& sign : domains_->signs()) watches_.push_back(TRY(store_.watch(sign, kReleaseToken)));
   watches_.push_back(TRY(store_.watch(home_ / "backend/vtpm", kBackendToken)));
   loop_.add(store_.fd(), [this] { on_store(); });
   if (vault_.fd() >= 0) loop_.add(vault_.fd(), [this] { vault_.completed(); });
@@ -108,15 +107,17 @@ void Manager::on_watch(const xen::WatchEvent& event) {
 // Some domain has come or gone: only those devices whose own domain is not simply running, now or when last looked at,
 // or every new guest would cost a look at all the others.
 void Manager::on_domains() {
-  auto all = domains_.all();
-  if (!all.ok()) base::log(Level::Error, all.error().text());
+  std::set<xen::DomId> theirs;
+  for (const auto& [id, device] : devices_) theirs.insert(id.domain);
+  auto states = domains_->look_at(theirs);
+  if (!states.ok()) base::log(Level::Error, states.error().text());
   for (auto& [id, device] : devices_) {
     bool runs_on = false;
-    if (all.ok()) {
-      auto found = all.value().find(id.domain);
-      runs_on = found != all.value().end() && runs(found->second);
+    if (states.ok()) {
+      auto found = states.value().find(id.domain);
+      runs_on = found != states.value().end() && runs(found->second);
     }
-    if (!device.domain_runs || !runs_on) dirty_.insert(id);
+    if (!device.domain_runs || !runs_on || device.waits_for_proof) dirty_.insert(id);
   }
 }
 
@@ -148,7 +149,7 @@ void Manager::find(DeviceId id) {
   Device fresh(store_, home_, id, policy_.start_time);
   auto seen = fresh.nodes.back();
   if (seen.gone) return;
-  auto look = domains_.boot_look(id.domain);
+  auto look = domains_->boot_look(id.domain);
   if (look.ok()) fresh.look = look.value();
   bool announced_before = first_scan_ && seen.nodes && seen.nodes->state >= static_cast<uint8_t>(Xenbus::InitWait);
   if (announced_before) recall(fresh);
@@ -201,8 +202,7 @@ std::optional<Event> Manager::level(Device& device) {
     auto watch = store_.watch(device.back->front / "state", kFrontPrefix + text_of(device.id));
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
-  auto domain = domain_of(device);
-  device.domain_seen = device.domain_seen || domain;
+  auto domain = known_of(device);
   device.domain_runs = runs(domain);
   see_through(device, domain);
   bool ends = !domain || domain->dying;
@@ -215,6 +215,22 @@ std::optional<Event> Manager::level(Device& device) {
   }
   if (device.stage == Stage::Serving && domain->shutdown == xen::ShutdownReason::Suspend) return Event::Suspended;
   return front_level(device);
+}
+
+// What is known of its domain. Where that comes late, a domain of which nothing has been heard lives, and waits.
+std::optional<xen::DomainState> Manager::known_of(Device& device) {
+  auto domain = domain_of(device);
+  bool waits = !domain && !device.domain_seen && domains_->come_late();
+  if (waits && !device.waits_for_proof)
+    log(Level::Info, device, "waits for what vtpm-domwatch in dom0 says of its domain");
+  device.waits_for_proof = waits;
+  if (waits) return xen::DomainState{};
+  if (domain && !device.domain_seen && domains_->come_late() && device.look == xen::BootLook::TooLate) {
+    auto look = domains_->boot_look(device.id.domain);
+    if (look.ok()) device.look = look.value();
+  }
+  device.domain_seen = device.domain_seen || domain;
+  return domain;
 }
 
 std::optional<Event> Manager::front_level(Device& device) {
@@ -241,7 +257,7 @@ std::optional<Event> Manager::front_level(Device& device) {
 
 // A frontend is not listened to while the instance is elsewhere, an old worker is still ending, or too soon.
 bool Manager::may_start(Device& device) {
-  if (device.worker) return false;
+  if (device.worker || device.waits_for_proof) return false;
   auto now = Clock::now();
   if (now < device.not_before) return false;
   constexpr size_t kMostStarts = 5;

@@ -31,7 +31,8 @@ bool sound(const message::Commit& commit);
 class Manager {
  public:
   using Level = base::Level;
-  Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner, Policy policy);
+  Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault, Spawner spawner,
+          Policy policy);
 
   // Finds the workers an earlier manager left, and sets the watches. Fails when XenStore does.
   xen::Result<> begin();
@@ -76,6 +77,7 @@ class Manager {
   std::optional<Event> level(Device& device);
   std::optional<Event> front_level(Device& device);
   bool may_start(Device& device);
+  std::optional<xen::DomainState> known_of(Device& device);
   bool has_lease(Device& device);
   void apply(Device& device, Event event);
   void show(Device& device);
@@ -167,7 +169,7 @@ class Manager {
 
   Loop& loop_;
   xen::Store store_;
-  xen::Domains domains_;
+  std::unique_ptr<xen::DomainFacts> domains_;
   vault::Vault& vault_;
   Spawner spawner_;
   Policy policy_;

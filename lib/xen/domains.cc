@@ -67,7 +67,7 @@ Result<std::optional<DomainState>> Domains::look(DomId domain) const {
   return found ? std::optional(state_in(*found)) : std::optional<DomainState>();
 }
 
-Result<std::map<DomId, DomainState>> Domains::all() const {
+Result<std::map<DomId, DomainState>> Domains::look_at(const std::set<DomId>&) const {
   constexpr size_t kAtOnce = 256;
   std::vector<xc_domaininfo_t> some(kAtOnce);
   std::map<DomId, DomainState> states;
