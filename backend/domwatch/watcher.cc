@@ -65,6 +65,7 @@ std::map<DomId, std::set<DomId>> Watcher::backends() const {
 xen::Result<> Watcher::look() {
   auto alive = TRY(domains_.look_at({}));
   auto wanted = backends();
+  bool kept = !known_.empty();
   suspended_ = false;
   for (auto at = known_.begin(); at != known_.end();) {
     auto next = std::next(at);
@@ -89,6 +90,7 @@ xen::Result<> Watcher::look() {
     look_at(domain, state->second, at->second);
     TRY(write(domain, at->second));
   }
+  if (kept && known_.empty()) return store_.remove(xen::proofs_path().parent());
   return {};
 }
 
