@@ -157,6 +157,7 @@ void Manager::find(DeviceId id) {
   if (!seen.nodes || announced_before) return;
   at->second.back = std::move(seen.nodes);
   log(Level::Info, at->second, "announced for instance " + vault::text_of(at->second.back->uuid));
+  static_cast<void>(known_of(at->second));
   dirty_.erase(id);
   show(at->second);
 }
@@ -175,8 +176,10 @@ void Manager::settle() {
 // One level after another until nothing changes, but never past Announced: see find().
 void Manager::look_at(Device& device) {
   DeviceId id = device.id;
+  bool waited = device.waits_for_proof;
   for (size_t turn = 0; turn < kStages.size(); turn++) {
     auto event = level(device);
+    if (waited && !device.waits_for_proof && device.stage == Stage::Announced) break;  // as if it were seen only now
     Stage before = device.stage;
     if (event) apply(device, *event);
     if (!this->device(id)) return;
@@ -327,7 +330,8 @@ void Manager::apply(Device& device, Event event) {
 // Brings the `state` node to what the stage means; whoever wrote something else there finds it put right.
 void Manager::show(Device& device) {
   std::optional<Xenbus> wanted;
-  if (device.stage == Stage::Announced) wanted = Xenbus::InitWait;
+  // The toolstack keeps the domain paused until it sees InitWait: whoever looks at it in dom0 must have looked.
+  if (device.stage == Stage::Announced && !device.waits_for_proof) wanted = Xenbus::InitWait;
   if (device.stage == Stage::Serving || device.stage == Stage::Frozen) wanted = Xenbus::Connected;
   // Closed means that the page is not mapped any more.
   if ((device.stage == Stage::Closed || device.stage == Stage::Failed) && !device.worker) wanted = Xenbus::Closed;
