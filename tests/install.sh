@@ -45,9 +45,11 @@ printf 'runtime-dir = "/proc/none"\nforeground = true\n' >>"$scratch/all.conf"
 grep -q 'cannot use /proc/none' "$scratch/said" || { cat "$scratch/said" >&2; fail "the configuration is not taken"; }
 # Against the units of this machine; only the program's place is ours.
 if command -v systemd-analyze >/dev/null; then
-  sed "s,^ExecStart=,&$tree," "$tree/usr/lib/systemd/system/vtpm-managerd.service" >"$scratch/vtpm-managerd.service"
-  systemd-analyze verify --man=no "$scratch/vtpm-managerd.service" >"$scratch/verify" 2>&1 ||
-    { cat "$scratch/verify" >&2; fail "systemd does not accept the unit"; }
-  if grep 'vtpm-managerd' "$scratch/verify"; then fail "systemd warns of the unit"; fi
+  for unit in vtpm-managerd.service vtpm-domwatch.service; do
+    sed "s,^ExecStart=,&$tree," "$tree/usr/lib/systemd/system/$unit" >"$scratch/$unit"
+    systemd-analyze verify --man=no "$scratch/$unit" >"$scratch/verify" 2>&1 ||
+      { cat "$scratch/verify" >&2; fail "systemd does not accept $unit"; }
+    if grep "${unit%.service}" "$scratch/verify"; then fail "systemd warns of $unit"; fi
+  done
 fi
 echo "install: the package is whole"
