@@ -113,9 +113,10 @@ migrate_checks() {
 
 # One guest does what it can against its own device; the other one's TPM must not notice.
 neighbour_checks() {
+  manager=$(manager_pid)  # before a worker is started, which has its name for a moment
   configure c pv
   check "xl create of a hostile guest" guest_create c
-  neighbour=$(worker_of a) manager=$(manager_pid) start=$(pcr_of a 12)
+  neighbour=$(worker_of a) start=$(pcr_of a 12)
   refuse "the neighbour has a worker" [ -z "$neighbour" ]
   guest_tell a "busy 30 12 $measured"
   check "the driver leaves its device" guest_run c unbind_driver
