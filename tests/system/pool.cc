@@ -19,13 +19,16 @@ class Pool : public ::testing::Test {
   ~Pool() override {
     if (HasFailure()) std::cerr << stack_.log();
   }
-  unsigned ready() const { return stack_.control({"stats"})["pool"].value("ready", 0U); }
+  unsigned ready() const {
+    return stack_.control({"stats"}).value("pool", nlohmann::json::object()).value("ready", 0U);
+  }
   void fill() {
     stack_.start_manager("", {"--pool", std::to_string(kFull)});
     ASSERT_TRUE(eventually([this] { return ready() == kFull; }, 60'000));
   }
+  // 0: it has no state yet, or there is no such instance.
   uint64_t epoch(const std::string& uuid) const {
-    return stack_.control({"show", uuid})["instance"].value("epoch", 0U);
+    return stack_.control({"show", uuid}).value("instance", nlohmann::json::object()).value("epoch", 0U);
   }
   bool create(const std::string& uuid, const Words& options = {}) {
     Words words = {"create", uuid};
