@@ -12,7 +12,7 @@ $(B)/test/replay: $(B)/obj/tests/clients/replay.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
-TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc))
+TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc) tests/engine/tpm_client.cc)
 $(TSPI_OBJECTS): | build/.setup-test
 $(B)/test/tspi: $(TSPI_OBJECTS)
 	$(call say,LINK)

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   tspi::test_migration(first, second);
   tspi::test_attestation(first);
   tspi::test_nv(first);
+  tspi::test_identity(first);
   std::puts("done");
   return 0;
 }

@@ -25,6 +25,7 @@ struct Session {
   explicit Session(const std::string& port);
 
   TSS_HPOLICY assign_secret(TSS_HOBJECT object, BYTE filler = 0, TSS_FLAG kind = TSS_POLICY_USAGE) const;
+  TSS_HKEY key_object(TSS_FLAG type) const;
   // A key of this type, made and loaded under the storage root key.
   TSS_HKEY make_key(TSS_FLAG type) const;
   Bytes sign(TSS_HKEY key, const Bytes& message) const;
@@ -40,9 +41,16 @@ Bytes modulus_of(TSS_HKEY key);
 // By OpenSSL: RSASSA-PKCS1-v1_5 with SHA-1 and the exponent 65537.
 bool verifies(const Bytes& modulus, const Bytes& message, const Bytes& signature);
 Bytes sha1(const Bytes& message);
+bool contains(const Bytes& where, const Bytes& what);
+
+// What the TPM is asked to sign with what it signs: the nonce is not copied.
+TSS_VALIDATION challenge(Bytes& nonce);
+Bytes signed_data(const TSS_VALIDATION& validation);
+Bytes signature_in(const TSS_VALIDATION& validation);
 
 void test_migration(const Session& source, const Session& destination);
 void test_attestation(const Session& session);
 void test_nv(const Session& session);
+void test_identity(const Session& session);
 
 }  // namespace tspi
