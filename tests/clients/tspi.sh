@@ -22,7 +22,7 @@ test_tspi() {
   first_tpm_pid=$tpm_pid first_tcsd_pid=$tcsd_pid first_port=$TSS_TCSD_PORT
   tpm_pid= tcsd_pid=
   owned_tpm "the second TPM"
-  timeout 300 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" >"$work/tspi.out" 2>"$work/tspi.err"
+  timeout 60 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" >"$work/tspi.out" 2>"$work/tspi.err"
   equal "the program on libtspi came to its end" "status $?, $(tail -n 1 "$work/tspi.out")" "status 0, done"
   while read -r verdict text; do
     case $verdict in

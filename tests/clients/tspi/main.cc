@@ -16,6 +16,8 @@ int main(int argc, char** argv) {
   tspi::test_attestation(first);
   tspi::test_nv(first);
   tspi::test_identity(first);
+  tspi::test_ticks(first);
+  tspi::test_transport(argv[1], first);
   std::puts("done");
   return 0;
 }

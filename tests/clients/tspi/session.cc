@@ -53,9 +53,9 @@ TSS_HKEY Session::key_object(TSS_FLAG type) const {
   return key;
 }
 
-TSS_HKEY Session::make_key(TSS_FLAG type) const {
-  TSS_HKEY key = key_object(type | TSS_KEY_AUTHORIZATION);
-  assign_secret(key);
+TSS_HKEY Session::make_key(TSS_FLAG type, TSS_FLAG authorization) const {
+  TSS_HKEY key = key_object(type | authorization);
+  if (authorization == TSS_KEY_AUTHORIZATION) assign_secret(key);
   if (type & TSS_KEY_MIGRATABLE) assign_secret(key, 0, TSS_POLICY_MIGRATION);
   must(Tspi_Key_CreateKey(key, srk, 0), "Tspi_Key_CreateKey");
   must(Tspi_Key_LoadKey(key, srk), "Tspi_Key_LoadKey");

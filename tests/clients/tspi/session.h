@@ -27,7 +27,7 @@ struct Session {
   TSS_HPOLICY assign_secret(TSS_HOBJECT object, BYTE filler = 0, TSS_FLAG kind = TSS_POLICY_USAGE) const;
   TSS_HKEY key_object(TSS_FLAG type) const;
   // A key of this type, made and loaded under the storage root key.
-  TSS_HKEY make_key(TSS_FLAG type) const;
+  TSS_HKEY make_key(TSS_FLAG type, TSS_FLAG authorization = TSS_KEY_AUTHORIZATION) const;
   Bytes sign(TSS_HKEY key, const Bytes& message) const;
 
   TSS_HCONTEXT context = 0;
@@ -52,5 +52,8 @@ void test_migration(const Session& source, const Session& destination);
 void test_attestation(const Session& session);
 void test_nv(const Session& session);
 void test_identity(const Session& session);
+void test_ticks(const Session& session);
+// Beside `plain`, which shares the TPM and wraps nothing.
+void test_transport(const std::string& port, const Session& plain);
 
 }  // namespace tspi
