@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 # make check-clients: TrouSerS, tpm-tools, tpm-quote-tools, swtpm_ioctl and QEMU against vtpm-socketd.
 
-RAW_CLIENT_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,tests/clients/main.cc tests/engine/tpm_client.cc tests/engine/stream_transport.cc)
+RAW_CLIENT_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/*.cc) \
+  $(patsubst %,tests/engine/%.cc,tpm_client stream_transport counter_client delegation_client))
+RAW_CLIENT_OBJECTS := $(filter-out %/replay.o,$(RAW_CLIENT_OBJECTS))
 $(B)/test/raw_client: $(RAW_CLIENT_OBJECTS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
@@ -12,7 +14,8 @@ $(B)/test/replay: $(B)/obj/tests/clients/replay.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
-TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc) tests/engine/tpm_client.cc)
+TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc) \
+  $(patsubst %,tests/engine/%.cc,tpm_client audit_client migration_client))
 $(TSPI_OBJECTS): | build/.setup-test
 $(B)/test/tspi: $(TSPI_OBJECTS)
 	$(call say,LINK)

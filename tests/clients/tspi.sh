@@ -17,12 +17,31 @@ owned_tpm() {
   check "$1 is owned" tool tpm_takeownership -y -z
 }
 
+# A counter, which libtspi cannot make.
+make_counter() {
+  stop_tcsd
+  counted=$(raw count 3)
+  equal "a counter counts by one and becomes the active one" "$counted" "1: +1 +2 +3 read +3 74657374, active 1"
+  start_tcsd
+}
+
+# What the owner of the first TPM has delegated.
+use_delegation() {
+  tcsd_pid=$first_tcsd_pid && stop_tcsd
+  first_tcsd_pid=
+  tpm=$first_tpm
+  equal "the delegated secret reads the storage root key, another does not, and neither does more" \
+    "$(raw delegated "$work/delegation" | tr '\n' ';')" "256 bytes, the same by the row;code 1;code 1;"
+}
+
 test_tspi() {
   owned_tpm "the first TPM"
-  first_tpm_pid=$tpm_pid first_tcsd_pid=$tcsd_pid first_port=$TSS_TCSD_PORT
+  make_counter
+  first_tpm=$tpm first_tpm_pid=$tpm_pid first_tcsd_pid=$tcsd_pid first_port=$TSS_TCSD_PORT
   tpm_pid= tcsd_pid=
   owned_tpm "the second TPM"
-  timeout 60 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" >"$work/tspi.out" 2>"$work/tspi.err"
+  timeout 60 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" "$work/delegation" "${counted%%:*}" \
+    >"$work/tspi.out" 2>"$work/tspi.err"
   equal "the program on libtspi came to its end" "status $?, $(tail -n 1 "$work/tspi.out")" "status 0, done"
   while read -r verdict text; do
     case $verdict in
@@ -32,5 +51,6 @@ test_tspi() {
   done <"$work/tspi.out"
   stop_tcsd
   stop_tpm
+  use_delegation
   stop_first
 }

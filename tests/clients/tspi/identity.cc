@@ -134,7 +134,7 @@ void test_quote2(const Session& session, TSS_HKEY identity, const Bytes& certifi
 
 }  // namespace
 
-void test_identity(const Session& session) {
+TSS_HKEY test_identity(const Session& session) {
   Key maker = make_pair();
   PrivacyCa ca(maker);
   set_certificate(session, certificate("TPM", public_key(endorsement_of(session)), "maker", maker));
@@ -142,13 +142,14 @@ void test_identity(const Session& session) {
   session.assign_secret(identity, 0x1d);
   const std::string label = "an identity";
   Bytes requested = request(session, ca, identity, label);
-  if (requested.empty()) return;
+  if (requested.empty()) return 0;
   must(Tspi_Key_LoadKey(identity, session.srk), "load the identity key");
   Applicant applicant;
-  if (!test_application(ca, requested, label, applicant, maker)) return;
+  if (!test_application(ca, requested, label, applicant, maker)) return 0;
   test_activation(session, ca, applicant, maker, identity);
   test_quote(session, identity, applicant.identity.modulus);
   test_quote2(session, identity, applicant.identity.modulus);
+  return identity;
 }
 
 }  // namespace tspi

@@ -51,9 +51,14 @@ Bytes signature_in(const TSS_VALIDATION& validation);
 void test_migration(const Session& source, const Session& destination);
 void test_attestation(const Session& session);
 void test_nv(const Session& session);
-void test_identity(const Session& session);
+// Gives the identity key, loaded; 0 if it came to none.
+TSS_HKEY test_identity(const Session& session);
 void test_ticks(const Session& session);
 // Beside `plain`, which shares the TPM and wraps nothing.
 void test_transport(const std::string& port, const Session& plain);
+// Leaves the blob of a delegation in a file.
+void test_delegation(const Session& session, const std::string& path);
+void test_audit(const Session& session, TSS_HKEY identity);
+void test_counter(const Session& session, UINT32 id);
 
 }  // namespace tspi
