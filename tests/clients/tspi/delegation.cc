@@ -60,7 +60,7 @@ void test_verification(const Session& session, TSS_HPOLICY policy) {
   must(Tspi_SetAttribData(other, TSS_TSPATTRIB_POLICY_DELEGATION_INFO, TSS_TSPATTRIB_POLDEL_OWNERBLOB,
                           static_cast<UINT32>(blob.size()), blob.data()),
        "set a blob");
-  holds(Tspi_TPM_Delegate_VerifyDelegation(other) != TSS_SUCCESS, "and not when a bit of it is changed");
+  gives(Tspi_TPM_Delegate_VerifyDelegation(other), TPM_E_AUTHFAIL, "and not when a bit of it is changed");
 }
 
 void test_count(const Session& session, TSS_HDELFAMILY family, TSS_HPOLICY policy) {
@@ -128,8 +128,9 @@ void test_end(const Session& session) {
   must(Tspi_TPM_Delegate_VerifyDelegation(policy), "Tspi_TPM_Delegate_VerifyDelegation");
   UINT32 id = info(family, TSS_TSPATTRIB_DELFAMILY_INFO, TSS_TSPATTRIB_DELFAMILYINFO_FAMILYID);
   gives(Tspi_TPM_Delegate_InvalidateFamily(session.tpm, family), TSS_SUCCESS, "the owner invalidates a family");
-  holds(Tspi_TPM_Delegate_GetFamily(session.tpm, id, &family) != TSS_SUCCESS, "the TPM knows it no more");
-  holds(Tspi_TPM_Delegate_VerifyDelegation(policy) != TSS_SUCCESS, "and its delegation is worth nothing");
+  gives(Tspi_TPM_Delegate_GetFamily(session.tpm, id, &family), TSS_LAYER_TSP | TSS_E_BAD_PARAMETER,
+        "the TPM knows it no more");
+  gives(Tspi_TPM_Delegate_VerifyDelegation(policy), TPM_E_BADINDEX, "and its delegation is worth nothing");
 }
 
 }  // namespace

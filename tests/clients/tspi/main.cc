@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   tspi::Session first(argv[1]);
   tspi::Session second(argv[2]);
   tspi::test_migration(first, second);
+  tspi::test_cmk(first, second);
   tspi::test_attestation(first);
   tspi::test_nv(first);
   TSS_HKEY identity = tspi::test_identity(first);

@@ -49,6 +49,7 @@ Bytes signed_data(const TSS_VALIDATION& validation);
 Bytes signature_in(const TSS_VALIDATION& validation);
 
 void test_migration(const Session& source, const Session& destination);
+void test_cmk(const Session& source, const Session& destination);
 void test_attestation(const Session& session);
 void test_nv(const Session& session);
 // Gives the identity key, loaded; 0 if it came to none.
