@@ -2,7 +2,7 @@
 # make check-clients: TrouSerS, tpm-tools, tpm-quote-tools, swtpm_ioctl and QEMU against vtpm-socketd.
 
 RAW_CLIENT_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/*.cc) \
-  $(patsubst %,tests/engine/%.cc,tpm_client stream_transport counter_client delegation_client))
+  $(patsubst %,tests/engine/%.cc,tpm_client stream_transport counter_client daa_client delegation_client migration_client))
 RAW_CLIENT_OBJECTS := $(filter-out %/replay.o,$(RAW_CLIENT_OBJECTS))
 $(B)/test/raw_client: $(RAW_CLIENT_OBJECTS)
 	$(call say,LINK)

@@ -11,12 +11,14 @@
 #include <cstdlib>
 #include <map>
 
+#include "tests/clients/daa.h"
 #include "tests/clients/owned.h"
 #include "tests/engine/stream_transport.h"
 
 namespace {
 
 using clients::count;
+using clients::daa;
 using clients::deactivate_as_operator;
 using clients::delegated;
 
@@ -170,6 +172,7 @@ const std::map<std::string, Use> kUses = {{"split", {0, split}},
                                           {"buffer", {0, buffer}},
                                           {"make-ek", {0, make_ek}},
                                           {"count", {1, count}},
+                                          {"daa", {0, daa}},
                                           {"delegated", {1, delegated}},
                                           {"operator", {1, deactivate_as_operator}}};
 
@@ -181,7 +184,7 @@ int main(int argc, char** argv) {
   if (use == kUses.end() || argc != 3 + use->second.n_args) {
     fputs(
         "usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|reset PCR|"
-        "presence FLAGS|startup TYPE|save-state|buffer|make-ek|count N|delegated BLOB|operator FILLER\n",
+        "presence FLAGS|startup TYPE|save-state|buffer|make-ek|count N|daa|delegated BLOB|operator FILLER\n",
         stderr);
     return 2;
   }

@@ -34,6 +34,12 @@ use_delegation() {
     "$(raw delegated "$work/delegation" | tr '\n' ';')" "256 bytes, the same by the row;code 1;code 1;"
 }
 
+# Direct anonymous attestation, which libtspi has not.
+attest_anonymously() {
+  equal "the TPM joins an issuer and signs anonymously; the signature is for its message alone" "$(raw daa)" \
+    "accepted, another refused"
+}
+
 test_tspi() {
   owned_tpm "the first TPM"
   make_counter
@@ -52,5 +58,6 @@ test_tspi() {
   stop_tcsd
   stop_tpm
   use_delegation
+  attest_anonymously
   stop_first
 }
