@@ -40,6 +40,12 @@ attest_anonymously() {
     "accepted, another refused"
 }
 
+# By way of an authority's key, which libtspi cannot use. Both TPMs are without a tcsd.
+migrate_by_authority() {
+  equal "a key migrates by way of an authority in the other TPM, and not past it" \
+    "$(raw migrate "$second_tpm" | tr '\n' ';')" "without the authority: code 33;with it: signs;"
+}
+
 test_tspi() {
   owned_tpm "the first TPM"
   make_counter
@@ -56,8 +62,10 @@ test_tspi() {
     esac
   done <"$work/tspi.out"
   stop_tcsd
-  stop_tpm
+  second_tpm=$tpm
   use_delegation
   attest_anonymously
+  migrate_by_authority
+  stop_tpm
   stop_first
 }
