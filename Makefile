@@ -19,6 +19,8 @@ CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE $(if $(SAN),,-D_FORTIFY_SOURCE=2) $(if 
 # g++ 12 misjudges word-wise copies that it has inlined: -Wno-array-bounds, -Wno-stringop-overflow.
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-array-bounds $(if $(findstring clang,$(CXX)),,-Wno-stringop-overflow -Wno-stringop-overread) -Werror
 CXXFLAGS += -std=gnu++20 $(OPT) $(WARN) -fstack-protector-strong -fPIE $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# What is on the way of a command. Elsewhere g++ 12's -Wrestrict misfires at -O3.
+$(foreach d,engine lib/base lib/wire,$(B)/obj/$(d)/%.o): CXXFLAGS += $(if $(SAN),,-O3)
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
 NO_EXCEPTIONS := lib engine backend/ring backend/worker
 

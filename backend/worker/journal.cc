@@ -112,7 +112,8 @@ void Journal::write(uint64_t epoch, std::span<const tpm::JournalSection> changed
   const Slot& newest = slots_[newest_];
   Slot& slot = slots_[1 - newest_];
   store_release(slot.memory, kSequenceAt, 0);
-  std::atomic_thread_fence(std::memory_order_release);
+  // Whoever reads comes after our death, and finds our stores in the order of the program: the compiler must keep it.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
 
   compacting_ = !fits(slot, newest, changed);
   if (compacting_) {

@@ -30,24 +30,51 @@ bool is_of_a_transport(uint32_t ordinal) {
   return ordinal == ordinal::ExecuteTransport || ordinal == ordinal::ReleaseTransportSigned;
 }
 
+// What comes due with any command, and stands whatever comes of it. Each says whether it changed something.
+bool test_when_untested(Tpm& tpm, const CommandRow& row) {
+  if (row.before_selftest || tpm.stany->full_tested || tpm.stany->failed) return false;
+  test_in_full(tpm);
+  return true;
+}
+
+bool end_sha1_thread(Tpm& tpm, const CommandRow& row, const Envelope* envelope) {
+  if (!tpm.sha1->running || keeps_sha1_thread(tpm, row.ordinal, envelope)) return false;
+  tpm.sha1.edit() = {};
+  if (tpm.transports->sha1_thread != 0) tpm.transports.edit().sha1_thread = 0;
+  return true;
+}
+
+// Part 3, 3.3: a saved state is good only as long as nothing happens after it.
+bool forget_saved_state(Tpm& tpm, const CommandRow& row) {
+  if (!tpm.saved->valid || row.ordinal == ordinal::Startup) return false;
+  tpm.saved.edit() = {};
+  return true;
+}
+
+bool end_lockouts_that_are_over(Tpm& tpm) {
+  if (!tpm.lockout->running()) return false;
+  CurrentTicks now = tpm.ticks();
+  if (!tpm.lockout->something_is_over(now)) return false;
+  tpm.lockout.edit().end_what_is_over(now);
+  return true;
+}
+
+bool end_exclusive_transport(Tpm& tpm, const CommandRow& row, const Envelope* envelope) {
+  if (tpm.stany->transport_exclusive == 0 || envelope != nullptr || is_of_a_transport(row.ordinal)) return false;
+  end_exclusive_but(tpm, 0);
+  return true;
+}
+
 Result<> check_before(Tpm& tpm, const CommandRow& row, uint8_t locality, const Envelope* envelope) {
   TRY(require(locality <= 4, Rc::BadLocality));
   // Part 3, 3.1: between TPM_Init and TPM_Startup nothing else runs.
-  bool starting = row.ordinal == ordinal::Startup;
-  TRY(require(starting || !tpm.stany->post_initialise, Rc::InvalidPostInit));
-  if (!row.before_selftest && !tpm.stany->full_tested && !tpm.stany->failed) test_in_full(tpm);
-  if (tpm.sha1->running && !keeps_sha1_thread(tpm, row.ordinal, envelope)) {
-    tpm.sha1.edit() = {};
-    if (tpm.transports->sha1_thread != 0) tpm.transports.edit().sha1_thread = 0;
-  }
-  // Part 3, 3.3: a saved state is good only as long as nothing happens after it.
-  if (tpm.saved->valid && !starting) tpm.saved.edit() = {};
-  if (tpm.lockout->running()) {
-    CurrentTicks now = tpm.ticks();
-    if (tpm.lockout->something_is_over(now)) tpm.lockout.edit().end_what_is_over(now);
-  }
-  if (envelope == nullptr && !is_of_a_transport(row.ordinal)) end_exclusive_but(tpm, 0);
-  return tpm.commit();
+  TRY(require(row.ordinal == ordinal::Startup || !tpm.stany->post_initialise, Rc::InvalidPostInit));
+  bool changed = test_when_untested(tpm, row);
+  changed |= end_sha1_thread(tpm, row, envelope);
+  changed |= forget_saved_state(tpm, row);
+  changed |= end_lockouts_that_are_over(tpm);
+  changed |= end_exclusive_transport(tpm, row, envelope);
+  return changed ? tpm.commit() : Result<>{};
 }
 
 // A guess counts before its outcome is told, and counts even when it cannot be made durable. One inside a transport

@@ -27,6 +27,9 @@ void write_body(wire::Writer& w, const S& section) {
   w.put(section);
 }
 
+// As much as a TPM_Extend journals: the PCRs, and no growing on its way.
+constexpr size_t kUsualJournalBytes = 512;
+
 // Each section of the volatile state is journaled as {version, body}, so that a newer worker can read an older one's.
 template <class S>
 void write_journaled(wire::Writer& w, uint16_t version, const S& section) {
@@ -59,7 +62,8 @@ template <class Each>
 Loaded load(uint8_t kind, View bytes, Each each) {
   wire::Reader r(bytes);
   auto header = r.get<Header>();
-  if (!header.ok() || header.value().magic != Header{}.magic || header.value().kind != kind) return StateError::Malformed;
+  if (!header.ok() || header.value().magic != Header{}.magic || header.value().kind != kind)
+    return StateError::Malformed;
   if (header.value().format != Header{}.format) return StateError::UnknownVersion;
   std::vector<SectionHeader> found;
   for (unsigned i = 0; i < header.value().n_sections; i++) {
@@ -109,23 +113,25 @@ base::Result<void, StateError> load_volatile(Tpm& tpm, View bytes) {
 }
 
 void journal_drafts(Tpm& tpm) {
-  auto each_draft = [&tpm](auto f) {
-    each_volatile(tpm, [f](uint16_t id, uint16_t version, const auto& section) {
-      if (section.drafted()) f(id, version, *section);
-    });
+  struct Place {
+    uint16_t id;
+    size_t at;
   };
-  wire::Writer count;
-  each_draft([&count](uint16_t, uint16_t version, const auto& body) { write_journaled(count, version, body); });
-  Bytes bodies;
-  bodies.reserve(count.written());  // never moves: sections are views into it
-  wire::Writer w(bodies);
-  std::array<JournalSection, 16> changed;
+  std::array<Place, 16> places;
   size_t n = 0;
-  each_draft([&](uint16_t id, uint16_t version, const auto& body) {
-    size_t at = w.written();
-    write_journaled(w, version, body);
-    changed.at(n++) = {id, View(bodies).subspan(at)};
+  Bytes bodies;
+  bodies.reserve(kUsualJournalBytes);
+  wire::Writer w(bodies);
+  each_volatile(tpm, [&](uint16_t id, uint16_t version, const auto& section) {
+    if (!section.drafted()) return;
+    places.at(n++) = {id, w.written()};
+    write_journaled(w, version, *section);
   });
+  std::array<JournalSection, 16> changed;
+  for (size_t i = 0; i < n; i++) {
+    size_t end = i + 1 < n ? places[i + 1].at : bodies.size();
+    changed[i] = {places[i].id, View(bodies).subspan(places[i].at, end - places[i].at)};
+  }
   tpm.platform.journal(std::span(changed).first(n));
 }
 

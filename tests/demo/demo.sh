@@ -21,7 +21,8 @@ finish() {
 trap finish EXIT
 trap 'exit 0' INT TERM
 
-"$bin/vtpm-managerd" --foreground --state-dir "$work/state" --runtime-dir "$work/run" 2>"$work/log" &
+# In a session of its own, or the terminal's Ctrl-C would reach it before we destroy the domain.
+setsid "$bin/vtpm-managerd" --foreground --state-dir "$work/state" --runtime-dir "$work/run" 2>"$work/log" &
 pids="$pids $!"
 for _ in $(seq 50); do [ -S "$work/run/control.sock" ] && break; sleep 0.1; done
 domain=$("$bin/xen-loopback" domain create --name demo --vtpm "backend=0,uuid=$uuid")
@@ -60,4 +61,5 @@ It stays up until Ctrl-C. From another terminal:
   tail -f $work/log
 END
 sleep infinity &
+pids="$pids $!"
 wait $!

@@ -36,9 +36,25 @@ void add_sections(const Bytes& snapshot, Sections& to) {
 // saved for the next start-up, the audit, and the lockout.
 constexpr uint16_t kMayChange[] = {0x004, 0x008, 0x009, 0x102, 0x104, 0x106, 0x108, 0x10b};
 
-void unchanged(const Sections& before, const Sections& after) {
+// The handle of the exclusive transport session: after three flags of section 0x102.
+uint32_t exclusive_in(const Sections& sections) {
+  In in(sections.at(0x102));
+  in.raw(3);
+  return in.u32();
+}
+
+void unchanged(const Bytes& frame, const Sections& before, const Sections& after) {
+  // A command from outside, whatever comes of it, ends the exclusive transport session (Part 3, 24.1); and one that
+  // fails ends the sessions of its trailers, which are transport sessions in these two.
+  In request(frame);
+  request.raw(6);
+  uint32_t ordinal = request.u32();
+  constexpr uint32_t kExecuteTransport = 0xe7, kReleaseTransportSigned = 0xe8;
+  bool may_end_transport = (exclusive_in(before) != 0 && exclusive_in(after) == 0) || ordinal == kExecuteTransport ||
+                           ordinal == kReleaseTransportSigned;
   for (const auto& [id, body] : before) {
     if (std::ranges::find(kMayChange, id) != std::end(kMayChange)) continue;
+    if (id == 0x107 && may_end_transport) continue;
     auto now = after.find(id);
     law(now != after.end() && now->second == body, "a command that fails changes nothing but the lockout");
   }
@@ -116,7 +132,7 @@ Bytes Script::exchange(const Bytes& frame) {
   law(in.ok() && size == response.size() && size <= 4088, "a response has the size it says");
   if (code != 0) {
     law(tag == 0xc4 && size == 10, "a failure is a header");
-    unchanged(before, sections_of(engine()));
+    unchanged(frame, before, sections_of(engine()));
   } else {
     law(frame.size() >= 10 && tag == frame[1] + 3U && frame[0] == 0,
         "a success answers as many sessions as it was asked with");
