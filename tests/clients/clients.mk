@@ -14,6 +14,11 @@ $(B)/test/replay: $(B)/obj/tests/clients/replay.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
+$(B)/test/guest_client: $(B)/obj/tests/clients/guest/main.o $(B)/obj/tests/engine/tpm_client.o
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
+
 TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc) \
   $(patsubst %,tests/engine/%.cc,tpm_client audit_client migration_client))
 $(TSPI_OBJECTS): | build/.setup-test
@@ -22,7 +27,7 @@ $(B)/test/tspi: $(TSPI_OBJECTS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -ltspi -lcrypto
 
-check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay $(B)/test/tspi | build/.setup-test
+check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay $(B)/test/guest_client $(B)/test/tspi | build/.setup-test
 	$(call say,CLIENTS)
 	$(Q)tests/xen/build.sh machine
 	$(Q)timeout 900 tests/clients/run.sh $(B)

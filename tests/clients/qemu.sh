@@ -81,7 +81,7 @@ test_machine() {
   exec 3<>"$work/line.in" 4<>"$work/line.out" 5<>"$work/monitor.in" 6<>"$work/monitor.out"
   cat <&6 >>"$work/monitor.log" &
   monitor_pid=$!
-  start_controlled --factory bare
+  start_controlled
   start_machine
   works "Debian's kernel boots on QEMU with our TPM" await_line READY 150 &&
     for part in boot_log ima sleep_and_wake snapshot move; do "test_machine_$part"; done
@@ -121,38 +121,28 @@ test_machine_sleep_and_wake() {
   equal "and its kernel's driver works" "$(ask 'dmesg | grep -ci "tpm.*error"')" 0
 }
 
-# tpm COMMAND: the answer of the machine's TPM to a command, both in hexadecimal digits.
-tpm() {
-  ask "exec 7<>/dev/tpm0; printf '$(printf %s "$1" | sed 's/../\\x&/g')' >&7; dd bs=4096 count=1 <&7 2>/dev/null | base64; exec 7>&-" |
-    base64 -d | xxd -p -c 0
-}
-
-open_session() {
-  session=$(tpm 00c10000000a0000000a) # TPM_OIAP
-  session=${session:20:8}
-}
-# TPM_FlushSpecific of a session, which succeeds if there is one of that name; gives the return code.
-flush_session() {
-  answer=$(tpm "00c100000012000000ba${1}00000002")
-  printf '%s\n' "${answer:12:8}"
-}
+guest() { timeout 120 "$build/test/guest_client" 3 4 "$1" "$work/guest"; }
 
 test_machine_snapshot() {
-  open_session
+  equal "the machine takes ownership of its TPM, and a key signs" "$(guest begin)" signs
   before=$(pcrs '[0-9]+')
   echo "savevm here" >&5
   works "a snapshot of the machine is taken" monitor_shows "info snapshots" ' here '
-  equal "it goes on" "$(ask "printf '#!/bin/sh\necho later\n' >/later; chmod +x /later; /later")" later
-  ima_agrees "IMA extends PCR 10 by a program"
+  equal "it goes on: the key signs in the same session" "$(guest sign)" signs
+  equal "a program runs" "$(ask "printf '#!/bin/sh\necho later\n' >/later; chmod +x /later; /later")" later
+  ima_agrees "IMA extends PCR 10 by it"
   refuse "so that it is another" test "$(pcrs 10)" = "$(printf '%s\n' "$before" | grep '^10 ')"
-  equal "a session is ended" "$(flush_session "$session") $(flush_session "$session")" "00000000 00000003"
+  equal "the session is ended and the key unloaded" "$(guest end)" ended
+  equal "which sign no more" "$(guest sign)" "code 12"
+
   restored=$(grep -c 'with the volatile state that was kept' "$work/tpm.log")
   echo "loadvm here" >&5
   works "the machine goes back" monitor_shows "info status" "VM status: running"
   equal "and its TPM" "$(grep -c 'with the volatile state that was kept' "$work/tpm.log")" $((restored + 1))
   equal "PCRs are those of the snapshot" "$(pcrs '[0-9]+')" "$before"
   ima_agrees "and IMA's list is"
-  equal "the session is there again, once" "$(flush_session "$session") $(flush_session "$session")" "00000000 00000003"
+  equal "the key signs again, in the session as it was" "$(guest sign)" signs
+  equal "which has gone on from there" "$(guest sign)" "code 1"
 }
 
 test_machine_move() {
