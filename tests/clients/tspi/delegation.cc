@@ -90,6 +90,15 @@ void test_cached(const Session& session, TSS_HPOLICY policy) {
         "where its permissions are what they were");
 }
 
+// tcsd looks for a key where there is none, and does not ask the TPM.
+void test_owner_by_libtspi(const Session& session, TSS_HDELFAMILY family, TSS_HPOLICY policy) {
+  must(Tspi_Policy_AssignToObject(policy, session.tpm), "Tspi_Policy_AssignToObject");
+  TSS_HPOLICY other = delegate(session, TSS_DELEGATIONTYPE_OWNER, 0, kOwnerFiller);
+  gives(Tspi_TPM_Delegate_CreateDelegation(session.tpm, 5, 0, 0, family, other), TSS_LAYER_TCS | TSS_E_KEY_NOT_LOADED,
+        "libtspi itself cannot use the owner's delegation");
+  session.assign_secret(session.tpm);
+}
+
 TSS_RESULT seal(const Session& session, TSS_HKEY key, TSS_HENCDATA& sealed) {
   Bytes data{'s', 'e', 'c', 'r', 'e', 't'};
   must(Tspi_Context_CreateObject(session.context, TSS_OBJECT_TYPE_ENCDATA, TSS_ENCDATA_SEAL, &sealed), "create data");
@@ -146,6 +155,7 @@ void test_delegation(const Session& session, const std::string& path) {
   test_verification(session, policy);
   test_count(session, family, policy);
   holds(leave_blob(policy, path), "the delegation is left for another");
+  test_owner_by_libtspi(session, family, policy);
   test_cached(session, policy);
   test_key(session, family);
   test_end(session);
