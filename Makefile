@@ -32,7 +32,7 @@ LIBS := base xen engine backend frontend
 base_DIRS := lib/base
 xen_DIRS := lib/xen
 engine_DIRS := engine engine/spec engine/crypto engine/state engine/dispatch engine/commands
-backend_DIRS := backend/ring backend/worker backend/manager backend/vault backend/control backend/socket
+backend_DIRS := backend/ring backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch
 frontend_DIRS := frontend
 
 # Programs: name, main file, libraries of ours in link order, libraries of others.
@@ -40,8 +40,9 @@ p_main_vtpm-managerd := backend/manager/main.cc
 p_main_vtpmd := backend/worker/main.cc
 p_main_vtpmctl := backend/control/main.cc
 p_main_vtpm-socketd := backend/socket/main.cc
+p_main_vtpm-domwatch := backend/domwatch/main.cc
 p_main_vtpm-frontend := frontend/main.cc
-PROGRAMS := vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-frontend
+PROGRAMS := vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-domwatch vtpm-frontend
 OUR_LIBS := frontend backend engine xen base
 # A sanitizer's runtime and a preloaded library do not go together: these builds have the loopback inside.
 XEN_LIBS := $(if $(SAN),$(B)/lib/libxen_loopback.a)
@@ -130,12 +131,13 @@ VERSION = $(shell sed -n 's/.*kVersion = "\(.*\)".*/\1/p' lib/base/version.h)
 .PHONY: install
 install: all
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/libexec/vtpm
-	install -m 755 $(filter %/vtpm-managerd %/vtpmctl %/vtpm-socketd %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/sbin
+	install -m 755 $(filter %/vtpm-managerd %/vtpmctl %/vtpm-domwatch %/vtpm-socketd %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/sbin
 	install -m 755 $(filter %/vtpmd,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
 	install -D -m 644 backend/control/vtpmctl.8 $(DESTDIR)/usr/share/man/man8/vtpmctl.8
 	install -D -m 644 backend/control/vtpmctl.bash $(DESTDIR)/usr/share/bash-completion/completions/vtpmctl
-	install -m 644 backend/manager/vtpm-managerd.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8
+	install -m 644 backend/manager/vtpm-managerd.8 backend/domwatch/vtpm-domwatch.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8
 	install -D -m 644 hotplug/vtpm-managerd.service $(DESTDIR)/usr/lib/systemd/system/vtpm-managerd.service
+	install -m 644 hotplug/vtpm-domwatch.service $(DESTDIR)/usr/lib/systemd/system
 	install -D -m 644 hotplug/vtpm-managerd.conf $(DESTDIR)/etc/vtpm/vtpm-managerd.conf
 	install -D -m 755 hotplug/vtpm $(DESTDIR)/etc/xen/scripts/vtpm
 	install -D -m 755 hotplug/vtpm-managerd.init $(DESTDIR)/etc/init.d/vtpm-managerd

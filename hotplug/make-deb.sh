@@ -9,6 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/debian" && : >"$work/debian/control"
 programs=$(cd "$tree" && find "$PWD/usr/sbin" "$PWD/usr/libexec" -type f)
+strip --strip-unneeded $programs
 depends=$(cd "$work" && dpkg-shlibdeps -O $programs 2>"$work/warnings" | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { cat "$work/warnings" >&2; exit 1; }
 rm -rf "$tree/DEBIAN" && mkdir "$tree/DEBIAN"

@@ -11,8 +11,10 @@ dpkg-deb -x "$package" "$tree"
 dpkg-deb -e "$package" "$scratch/control"
 cat >"$scratch/expected" <<'LIST'
 644 /etc/vtpm/vtpm-managerd.conf
+644 /usr/lib/systemd/system/vtpm-domwatch.service
 644 /usr/lib/systemd/system/vtpm-managerd.service
 644 /usr/share/bash-completion/completions/vtpmctl
+644 /usr/share/man/man8/vtpm-domwatch.8
 644 /usr/share/man/man8/vtpm-frontend.8
 644 /usr/share/man/man8/vtpm-managerd.8
 644 /usr/share/man/man8/vtpm-socketd.8
@@ -20,6 +22,7 @@ cat >"$scratch/expected" <<'LIST'
 755 /etc/init.d/vtpm-managerd
 755 /etc/xen/scripts/vtpm
 755 /usr/libexec/vtpm/vtpmd
+755 /usr/sbin/vtpm-domwatch
 755 /usr/sbin/vtpm-frontend
 755 /usr/sbin/vtpm-managerd
 755 /usr/sbin/vtpm-socketd
@@ -42,9 +45,11 @@ printf 'runtime-dir = "/proc/none"\nforeground = true\n' >>"$scratch/all.conf"
 grep -q 'cannot use /proc/none' "$scratch/said" || { cat "$scratch/said" >&2; fail "the configuration is not taken"; }
 # Against the units of this machine; only the program's place is ours.
 if command -v systemd-analyze >/dev/null; then
-  sed "s,^ExecStart=,&$tree," "$tree/usr/lib/systemd/system/vtpm-managerd.service" >"$scratch/vtpm-managerd.service"
-  systemd-analyze verify --man=no "$scratch/vtpm-managerd.service" >"$scratch/verify" 2>&1 ||
-    { cat "$scratch/verify" >&2; fail "systemd does not accept the unit"; }
-  if grep 'vtpm-managerd' "$scratch/verify"; then fail "systemd warns of the unit"; fi
+  for unit in vtpm-managerd.service vtpm-domwatch.service; do
+    sed "s,^ExecStart=,&$tree," "$tree/usr/lib/systemd/system/$unit" >"$scratch/$unit"
+    systemd-analyze verify --man=no "$scratch/$unit" >"$scratch/verify" 2>&1 ||
+      { cat "$scratch/verify" >&2; fail "systemd does not accept $unit"; }
+    if grep "${unit%.service}" "$scratch/verify"; then fail "systemd warns of $unit"; fi
+  done
 fi
 echo "install: the package is whole"

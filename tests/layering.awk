@@ -9,6 +9,7 @@ BEGIN {
   allow["backend/vault"] = "lib/base lib/wire lib/xen"
   allow["backend/worker"] = "lib/base lib/wire lib/xen engine/engine.h engine/platform.h backend/ring backend/vault backend/manager/messages.h"
   allow["backend/manager"] = "lib/base lib/wire lib/xen backend/vault backend/control"
+  allow["backend/domwatch"] = "lib/base lib/xen backend/worker/lockdown.h"
   allow["backend/control"] = "lib/base lib/wire lib/xen backend/manager backend/vault"
   allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h"
   allow["frontend"] = "lib/base lib/xen"

@@ -81,7 +81,8 @@ json rekey(Manager& manager, const json& request) {
 json stats(Manager& manager, const json&) {
   json devices = json::array();
   for (const auto& [id, device] : manager.devices()) devices.push_back(about(device));
-  return {{"ok", true}, {"devices", devices}};
+  json pool = {{"ready", manager.pool()}, {"wanted", manager.policy().pool}};
+  return {{"ok", true}, {"devices", devices}, {"pool", pool}};
 }
 
 json events(Manager& manager, const json&) {

@@ -74,6 +74,8 @@ void print_stats(const json& answer) {
                      number(d, "worker"), number(d, "commands"), number(d, "errors"), number(d, "commits"),
                      quantile_us(d["took"], 0.5), quantile_us(d["took"], 0.99)));
   }
+  line(
+      fmt::format("TPMs made in advance: {} of {}", number(answer["pool"], "ready"), number(answer["pool"], "wanted")));
 }
 
 void print_findings(const json& answer) {
@@ -128,6 +130,10 @@ std::string prometheus(const json& stats) {
   for (const json& device : stats["devices"]) {
     out += fmt::format("vtpm_up{{{}}} {}\n", labels(device), text(device, "stage") == "serving" ? 1 : 0);
   }
+  out += "# HELP vtpm_pool_ready TPMs that lie ready for new instances.\n# TYPE vtpm_pool_ready gauge\n";
+  out += fmt::format("vtpm_pool_ready {}\n", number(stats["pool"], "ready"));
+  out += "# HELP vtpm_pool_wanted How many shall.\n# TYPE vtpm_pool_wanted gauge\n";
+  out += fmt::format("vtpm_pool_wanted {}\n", number(stats["pool"], "wanted"));
   out += "# HELP vtpm_command_duration_seconds From taking a command to its response.\n";
   out += "# TYPE vtpm_command_duration_seconds histogram\n";
   for (const json& device : stats["devices"]) histogram(out, labels(device), device);

@@ -90,8 +90,18 @@ void Manager::adopt(DeviceId id, const message::Hello& hello, Channel::Datagram 
   known->worker->ready = true;
   log(Level::Info, *known, "adopted worker " + std::to_string(datagram.sender));
   if (known->stage == Stage::Frozen) tell(*known, "freeze", known->worker->process.channel.send(message::Freeze{}));
-  if (!still_wanted) drain(*known);
+  if (!still_wanted) {
+    see_end(*known);
+    drain(*known);
+  }
   dirty_.insert(id);
+}
+
+// A domain that went while there was no manager is kept by its pages, which the worker has mapped: how it ended is
+// still to be seen. When it is not, it may have been saved, looking like anything.
+void Manager::see_end(Device& device) {
+  device.ended = domain_of(device).value_or(kUnseenEnd);
+  see_through(device, device.ended);
 }
 
 }  // namespace backend

@@ -48,8 +48,11 @@ struct Device {
   std::optional<BackNodes> back;
   std::optional<xen::Watch> front_watch;
   xen::BootLook look = xen::BootLook::TooLate;
+  bool domain_seen = false;
+  bool waits_for_proof = false;
   bool domain_runs = false;        // when it was looked at last: it was not suspended, shut down or on its way out
   std::optional<bool> looked_new;  // while it was suspended, which it may be still
+  std::optional<xen::DomainState> ended;  // how, of a domain that went while there was no manager
   bool served = false;
   bool settled = false;  // the record has been settled since the toolstack began to close the device
   bool waits_for_lease = false;
@@ -75,6 +78,7 @@ struct Device {
 
   std::string error;  // why it is Failed
   std::string last_error;
+  bool orders_seen = false;                 // those that stood in XenStore before there was a manager
   std::string control;                      // what became of the last order in XenStore
   std::map<std::string, std::string> info;  // as it stands in XenStore
   bool info_due = false;                    // a timer is set

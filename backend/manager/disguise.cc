@@ -6,16 +6,17 @@
 namespace backend {
 
 void Manager::see_through(Device& device, const std::optional<xen::DomainState>& domain) {
-  if (!domain || domain->shutdown != xen::ShutdownReason::Suspend) {
-    device.looked_new.reset();
-    return;
-  }
+  bool suspended = domain && domain->shutdown == xen::ShutdownReason::Suspend;
   bool looked = device.looked_new.has_value();
-  auto looks_new = domains_.looks_new(device.id.domain);
-  if (looks_new.ok()) device.looked_new = looks_new.value();
-  // A domain that is being destroyed cannot be looked at any more: unseen, it may have been one.
-  if (!looks_new.ok() && !looked) device.looked_new = true;
-  if (!*device.looked_new) return;
+  if (suspended) {
+    auto looks_new = domains_->looks_new(device.id.domain);
+    if (looks_new.ok()) device.looked_new = looks_new.value();
+    // A domain that is being destroyed cannot be looked at any more: unseen, it may have been one.
+    if (!looks_new.ok() && !looked) device.looked_new = true;
+  } else {
+    device.looked_new.reset();
+  }
+  if (!device.looked_new.value_or(domains_->looked_new(device.id.domain))) return;
   auto noted = vault_.note_saved(device.back->uuid);
   if (!noted.ok() && noted.error().kind != vault::Refusal::Kind::Unknown) {
     owed_marks_.insert(device.back->uuid);

@@ -18,6 +18,7 @@ vault::Result<> Manager::create(const vault::Uuid& uuid, const vault::Settings& 
   event(Level::Notice, "created", uuid, "new instance by command");
   to_make_.push_back(uuid);
   make_next();
+  fill_pool_later();
   return {};
 }
 
@@ -29,28 +30,32 @@ void Manager::make_next() {
   }
 }
 
-// A device that was quicker has the lease, and makes the TPM itself.
+// A device that was quicker has the lease, and makes the TPM itself. One that was made in advance needs no more.
 void Manager::start_maker(const vault::Uuid& uuid) {
   auto lease = vault_.lease(uuid);
   auto instance = lease.ok() ? vault_.load(uuid) : vault::Result<vault::Instance>(lease.error());
   if (!instance.ok() || instance.value().epoch > 0) return;
+  add_maker({.uuid = uuid, .lease = std::move(lease).take(), .key = instance.value().key}, instance.value().settings);
+}
+
+void Manager::add_maker(Maker maker, const vault::Settings& settings) {
   uint64_t serial = next_serial_++;
   auto process = spawner_.spawn_maker(serial);
-  if (!process.ok()) return event(Level::Error, "not-made", uuid, process.error().text());
-  const vault::Settings& settings = instance.value().settings;
+  if (!process.ok()) return event(Level::Error, "not-made", maker.uuid, process.error().text());
+  maker.process = std::move(process).take();
   message::Start start;
-  start.uuid = uuid;
+  start.uuid = maker.uuid;
   start.kind = StartKind::Manufacture;
   start.physical_presence_command = settings.physical_presence_command;
   start.endorsement_key = settings.endorsement_key;
   start.enabled = settings.enabled;
   start.activated = settings.activated;
-  start.instance_key = instance.value().key;
-  auto sent = process.value().channel.send(start);
-  if (!sent.ok()) process.value().kill();
-  Maker& maker = makers_.emplace(serial, Maker{uuid, std::move(lease).take(), std::move(process).take()}).first->second;
-  loop_.add(maker.process.channel.fd(), [this, serial] { on_maker(serial); });
-  loop_.add(maker.process.pidfd.get(), [this, serial] { on_maker_exit(serial); });
+  start.instance_key = maker.key;
+  auto sent = maker.process.channel.send(start);
+  if (!sent.ok()) maker.process.kill();
+  const Maker& added = makers_.emplace(serial, std::move(maker)).first->second;
+  loop_.add(added.process.channel.fd(), [this, serial] { on_maker(serial); });
+  loop_.add(added.process.pidfd.get(), [this, serial] { on_maker_exit(serial); });
   loop_.after(kMakingTime, [this, serial] {
     if (auto at = makers_.find(serial); at != makers_.end()) at->second.process.kill();
   });
@@ -66,17 +71,28 @@ void Manager::on_maker(uint64_t serial) {
   if (datagram.ok() && datagram.value().kind == Kind::Closed) return loop_.remove(maker.process.channel.fd());
   base::View bytes = datagram.ok() ? base::View(datagram.value().bytes) : base::View();
   if (message::kind_of(bytes) == message::Kind::Ready && message::decode<message::Ready>(bytes).ok()) {
-    return event(Level::Info, "made", maker.uuid, "its TPM has been made");
+    if (maker.lease) event(Level::Info, "made", maker.uuid, "its TPM has been made");
+    return;
   }
   auto commit = message::decode<message::Commit>(bytes);
   if (!commit.ok() || commit.value().epoch != 1 || !sound(commit.value())) return maker.process.kill();
-  vault_.commit(maker.uuid, 0, commit.value().permanent, [this, serial, uuid = maker.uuid](vault::Result<> stored) {
+  on_made(serial, commit.value());
+}
+
+void Manager::on_made(uint64_t serial, const message::Commit& commit) {
+  Maker& maker = makers_.at(serial);
+  if (!maker.lease) return told_maker(serial, store_spare(maker, commit));
+  vault_.commit(maker.uuid, 0, commit.permanent, [this, serial, uuid = maker.uuid](vault::Result<> stored) {
     if (!stored.ok()) event(Level::Error, "not-made", uuid, stored.error().text);
-    auto waiting = makers_.find(serial);
-    if (waiting == makers_.end()) return;
-    auto told = waiting->second.process.channel.send(message::Committed{1, stored.ok()});
-    if (!told.ok()) waiting->second.process.kill();
+    told_maker(serial, stored);
   });
+}
+
+void Manager::told_maker(uint64_t serial, const vault::Result<>& stored) {
+  auto waiting = makers_.find(serial);
+  if (waiting == makers_.end()) return;
+  auto told = waiting->second.process.channel.send(message::Committed{1, stored.ok()});
+  if (!told.ok()) waiting->second.process.kill();
 }
 
 void Manager::on_maker_exit(uint64_t serial) {
@@ -87,8 +103,10 @@ void Manager::on_maker_exit(uint64_t serial) {
   static_cast<void>(::waitid(P_PIDFD, static_cast<id_t>(at->second.process.pidfd.get()), &how, WEXITED | WNOHANG));
   loop_.remove(at->second.process.pidfd.get());
   loop_.remove(at->second.process.channel.fd());
+  bool spare = !at->second.lease;
   makers_.erase(at);
   spawner_.clean_up_maker(serial);
+  if (spare) fill_pool_later();
   for (auto& [id, device] : devices_) {
     if (device.waits_for_lease) dirty_.insert(id);
   }

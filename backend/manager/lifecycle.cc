@@ -77,7 +77,7 @@ Here Manager::here(const Device& device) const {
 }
 
 std::optional<xen::DomainState> Manager::domain_of(const Device& device) const {
-  auto state = domains_.look(device.id.domain);
+  auto state = domains_->look(device.id.domain);
   if (state.ok()) return state.value();
   log(Level::Error, device, state.error().text());
   // Not to know is not to see it end: nothing is closed or lost on that ground.
@@ -118,6 +118,7 @@ vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
   }
   TRY(vault_.create(uuid, policy_.defaults));
   event(Level::Notice, "created", device, "new instance on first use");
+  fill_pool_later();
   return vault_.load(uuid);
 }
 
@@ -353,7 +354,7 @@ void Manager::on_snapshot(Device& device, const message::Snapshot& snapshot) {
   auto instance = vault_.load(uuid);
   if (!instance.ok()) return log(Level::Error, device, instance.error().text);
   vault::Power power = instance.value().power;
-  power.kind = kept_as(domain_of(device));
+  power.kind = kept_as(device.ended ? device.ended : domain_of(device));
   power.epoch = snapshot.epoch;
   power.snapshot = power.kind == PowerKind::Off ? wire::SizedBytes() : snapshot.snapshot;
   auto stored = vault_.set_power(uuid, power);
@@ -416,6 +417,7 @@ void Manager::settle_without_worker(Device& device) {
   }
   auto instance = vault_.load(device.back->uuid);
   auto domain = domain_of(device);
+  if (!domain && !device.domain_seen) domain = kUnseenEnd;
   if (instance.ok()) {
     vault::Power power = instance.value().power;
     auto kind = settled_as(power, here(device), domain);

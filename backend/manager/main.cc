@@ -19,6 +19,7 @@
 #include "backend/vault/sqlite.h"
 #include "lib/base/log.h"
 #include "lib/base/version.h"
+#include "lib/xen/proofs.h"
 
 namespace {
 
@@ -137,6 +138,13 @@ void raise_descriptor_limit() {
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) base::log(Level::Warning, "the limit of descriptors stays as it is");
 }
 
+// In dom0 from the hypervisor; elsewhere from what vtpm-domwatch writes there.
+xen::Result<std::unique_ptr<xen::DomainFacts>> domain_facts(const xen::Store& store) {
+  auto own = TRY(store.read_number<uint16_t>("domid"));
+  if (*own.at_most(UINT16_MAX) == 0) return {std::make_unique<xen::Domains>(TRY(xen::Domains::open()))};
+  return {std::make_unique<xen::Proofs>(TRY(xen::Proofs::open()))};
+}
+
 int serve(const Options& options) {
   sigset_t ending = block_ending_signals();
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
@@ -152,8 +160,8 @@ int serve(const Options& options) {
   if (!vault.ok()) return fail(vault.error().text);
   auto store = xen::Store::open();
   if (!store.ok()) return fail(store.error().text() + ": is this a Xen domain with xenstored running?");
-  auto domains = xen::Domains::open();
-  if (!domains.ok()) return fail(domains.error().text() + ": the manager needs to run in dom0");
+  auto domains = domain_facts(store.value());
+  if (!domains.ok()) return fail(domains.error().text());
 
   backend::Loop loop;
   vault::Fd signals = end_on(ending, loop);
@@ -204,6 +212,10 @@ int main(int argc, char** argv) {
   app.add_option("--start-time", options.start_seconds,
                  "seconds a worker may take to become ready; each further attempt gets twice the time")
       ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  app.add_option("--pool", options.policy.pool,
+                 "how many TPMs with endorsement keys are made in advance, while there is nothing else to do")
+      ->check(CLI::Range(0, 64))
       ->capture_default_str();
   vault::Settings& fresh = options.policy.defaults;
   app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")

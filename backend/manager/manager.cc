@@ -29,8 +29,8 @@ bool runs(const std::optional<xen::DomainState>& domain) { return domain && !dom
 
 }  // namespace
 
-Manager::Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner,
-                 Policy policy)
+Manager::Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault,
+                 Spawner spawner, Policy policy)
     : loop_(loop),
       store_(std::move(store)),
       domains_(std::move(domains)),
@@ -43,14 +43,14 @@ xen::Result<> Manager::begin() {
   auto own = TRY(store_.read_number<uint16_t>("domid"));
   home_ = xen::Path("/local/domain") / *own.at_most(UINT16_MAX);
   adopt_left_over();
-  watches_.push_back(TRY(store_.watch("@releaseDomain", kReleaseToken)));
-  watches_.push_back(TRY(store_.watch("@introduceDomain", kReleaseToken)));
+  for (const xen::Path& sign : domains_->signs()) watches_.push_back(TRY(store_.watch(sign, kReleaseToken)));
   watches_.push_back(TRY(store_.watch(home_ / "backend/vtpm", kBackendToken)));
   loop_.add(store_.fd(), [this] { on_store(); });
   if (vault_.fd() >= 0) loop_.add(vault_.fd(), [this] { vault_.completed(); });
   scan();
   sweep_errors();
   first_scan_ = false;
+  fill_pool_later();
   return {};
 }
 
@@ -97,6 +97,8 @@ void Manager::on_watch(const xen::WatchEvent& event) {
   }
   if (auto id = device_in(*parts, 0)) {
     find(*id);
+  } else if (parts->size() == 1) {
+    scan_domain(parts->front());
   } else {
     scan();
   }
@@ -105,8 +107,17 @@ void Manager::on_watch(const xen::WatchEvent& event) {
 // Some domain has come or gone: only those devices whose own domain is not simply running, now or when last looked at,
 // or every new guest would cost a look at all the others.
 void Manager::on_domains() {
+  std::set<xen::DomId> theirs;
+  for (const auto& [id, device] : devices_) theirs.insert(id.domain);
+  auto states = domains_->look_at(theirs);
+  if (!states.ok()) base::log(Level::Error, states.error().text());
   for (auto& [id, device] : devices_) {
-    if (!device.domain_runs || !runs(domain_of(device))) dirty_.insert(id);
+    bool runs_on = false;
+    if (states.ok()) {
+      auto found = states.value().find(id.domain);
+      runs_on = found != states.value().end() && runs(found->second);
+    }
+    if (!device.domain_runs || !runs_on || device.waits_for_proof) dirty_.insert(id);
   }
 }
 
@@ -114,14 +125,19 @@ void Manager::on_domains() {
 void Manager::scan() {
   for (auto& [id, device] : devices_) dirty_.insert(id);
   auto domains = store_.list(home_ / "backend/vtpm");
-  if (!domains.ok()) return;
-  for (const std::string& domain : domains.value()) {
-    if (!xen::Path::parse(domain)) continue;
-    auto numbers = store_.list(home_ / "backend/vtpm" / domain);
-    if (!numbers.ok()) continue;
-    for (const std::string& number : numbers.value()) {
-      if (auto id = device_in({domain, number}, 0)) find(*id);
-    }
+  for (const std::string& domain : domains.ok() ? domains.value() : std::vector<std::string>()) scan_domain(domain);
+}
+
+// One domain's part of it: with every guest that goes its directory goes, and the others' devices are as they were.
+void Manager::scan_domain(const std::string& name) {
+  auto first = device_in({name, "0"}, 0);
+  if (!first) return;
+  for (auto at = devices_.lower_bound(*first); at != devices_.end() && at->first.domain == first->domain; ++at) {
+    dirty_.insert(at->first);
+  }
+  auto numbers = store_.list(home_ / "backend/vtpm" / name);
+  for (const std::string& number : numbers.ok() ? numbers.value() : std::vector<std::string>()) {
+    if (auto id = device_in({name, number}, 0)) find(*id);
   }
 }
 
@@ -133,7 +149,7 @@ void Manager::find(DeviceId id) {
   Device fresh(store_, home_, id, policy_.start_time);
   auto seen = fresh.nodes.back();
   if (seen.gone) return;
-  auto look = domains_.boot_look(id.domain);
+  auto look = domains_->boot_look(id.domain);
   if (look.ok()) fresh.look = look.value();
   bool announced_before = first_scan_ && seen.nodes && seen.nodes->state >= static_cast<uint8_t>(Xenbus::InitWait);
   if (announced_before) recall(fresh);
@@ -141,6 +157,7 @@ void Manager::find(DeviceId id) {
   if (!seen.nodes || announced_before) return;
   at->second.back = std::move(seen.nodes);
   log(Level::Info, at->second, "announced for instance " + vault::text_of(at->second.back->uuid));
+  static_cast<void>(known_of(at->second));
   dirty_.erase(id);
   show(at->second);
 }
@@ -159,11 +176,14 @@ void Manager::settle() {
 // One level after another until nothing changes, but never past Announced: see find().
 void Manager::look_at(Device& device) {
   DeviceId id = device.id;
+  bool waited = device.waits_for_proof;
   for (size_t turn = 0; turn < kStages.size(); turn++) {
     auto event = level(device);
+    if (waited && !device.waits_for_proof && device.stage == Stage::Announced) break;  // as if it were seen only now
     Stage before = device.stage;
     if (event) apply(device, *event);
     if (!this->device(id)) return;
+    take_orders(device);
     if (device.stage == before || device.stage == Stage::Announced) break;
   }
   show(device);
@@ -185,7 +205,7 @@ std::optional<Event> Manager::level(Device& device) {
     auto watch = store_.watch(device.back->front / "state", kFrontPrefix + text_of(device.id));
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
-  auto domain = domain_of(device);
+  auto domain = known_of(device);
   device.domain_runs = runs(domain);
   see_through(device, domain);
   bool ends = !domain || domain->dying;
@@ -198,6 +218,22 @@ std::optional<Event> Manager::level(Device& device) {
   }
   if (device.stage == Stage::Serving && domain->shutdown == xen::ShutdownReason::Suspend) return Event::Suspended;
   return front_level(device);
+}
+
+// What is known of its domain. Where that comes late, a domain of which nothing has been heard lives, and waits.
+std::optional<xen::DomainState> Manager::known_of(Device& device) {
+  auto domain = domain_of(device);
+  bool waits = !domain && !device.domain_seen && domains_->come_late();
+  if (waits && !device.waits_for_proof)
+    log(Level::Info, device, "waits for what vtpm-domwatch in dom0 says of its domain");
+  device.waits_for_proof = waits;
+  if (waits) return xen::DomainState{};
+  if (domain && !device.domain_seen && domains_->come_late() && device.look == xen::BootLook::TooLate) {
+    auto look = domains_->boot_look(device.id.domain);
+    if (look.ok()) device.look = look.value();
+  }
+  device.domain_seen = device.domain_seen || domain;
+  return domain;
 }
 
 std::optional<Event> Manager::front_level(Device& device) {
@@ -224,7 +260,7 @@ std::optional<Event> Manager::front_level(Device& device) {
 
 // A frontend is not listened to while the instance is elsewhere, an old worker is still ending, or too soon.
 bool Manager::may_start(Device& device) {
-  if (device.worker) return false;
+  if (device.worker || device.waits_for_proof) return false;
   auto now = Clock::now();
   if (now < device.not_before) return false;
   constexpr size_t kMostStarts = 5;
@@ -294,7 +330,8 @@ void Manager::apply(Device& device, Event event) {
 // Brings the `state` node to what the stage means; whoever wrote something else there finds it put right.
 void Manager::show(Device& device) {
   std::optional<Xenbus> wanted;
-  if (device.stage == Stage::Announced) wanted = Xenbus::InitWait;
+  // The toolstack keeps the domain paused until it sees InitWait: whoever looks at it in dom0 must have looked.
+  if (device.stage == Stage::Announced && !device.waits_for_proof) wanted = Xenbus::InitWait;
   if (device.stage == Stage::Serving || device.stage == Stage::Frozen) wanted = Xenbus::Connected;
   // Closed means that the page is not mapped any more.
   if ((device.stage == Stage::Closed || device.stage == Stage::Failed) && !device.worker) wanted = Xenbus::Closed;

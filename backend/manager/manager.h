@@ -22,6 +22,7 @@ struct Policy {
   std::string state_directory;
   std::string key_file;  // empty: the master key lies in the state directory
   std::chrono::milliseconds start_time = kStartTime;
+  size_t pool = 4;  // how many TPMs are made in advance, as `defaults` has them
 };
 
 // Whether a commit is what it says it is.
@@ -30,7 +31,8 @@ bool sound(const message::Commit& commit);
 class Manager {
  public:
   using Level = base::Level;
-  Manager(Loop& loop, xen::Store store, xen::Domains domains, vault::Vault& vault, Spawner spawner, Policy policy);
+  Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault, Spawner spawner,
+          Policy policy);
 
   // Finds the workers an earlier manager left, and sets the watches. Fails when XenStore does.
   xen::Result<> begin();
@@ -40,6 +42,9 @@ class Manager {
   bool recovered() const { return adoptions_.empty(); }
   // XenStore cannot be spoken to any more.
   bool broken() const { return broken_; }
+
+  // How many TPMs lie ready for create().
+  size_t pool() const { return vault_.spares(policy_.defaults); }
 
   // For the control socket.
   const std::map<DeviceId, Device>& devices() const { return devices_; }
@@ -65,12 +70,14 @@ class Manager {
   void on_watch(const xen::WatchEvent& event);
   void on_domains();
   void scan();
+  void scan_domain(const std::string& name);
   void sweep_errors();
   void find(DeviceId id);
   void look_at(Device& device);
   std::optional<Event> level(Device& device);
   std::optional<Event> front_level(Device& device);
   bool may_start(Device& device);
+  std::optional<xen::DomainState> known_of(Device& device);
   bool has_lease(Device& device);
   void apply(Device& device, Event event);
   void show(Device& device);
@@ -98,15 +105,26 @@ class Manager {
   // factory.cc: TPMs that are made before anybody connects
   struct Maker {
     vault::Uuid uuid;
-    vault::Lease lease;
+    std::optional<vault::Lease> lease;  // nothing: of no instance, it makes one in advance
+    vault::InstanceKey key;
     Process process;
   };
   void make_next();
   void start_maker(const vault::Uuid& uuid);
+  void add_maker(Maker maker, const vault::Settings& settings);
   void on_maker(uint64_t serial);
+  void on_made(uint64_t serial, const message::Commit& commit);
+  void told_maker(uint64_t serial, const vault::Result<>& stored);
   void on_maker_exit(uint64_t serial);
 
+  // pool.cc: TPMs that are made in advance, while nothing else is to be done
+  void fill_pool_later();
+  void fill_pool();
+  bool idle() const;
+  vault::Result<> store_spare(const Maker& maker, const message::Commit& commit);
+
   // orders.cc: what stands in XenStore from administrators
+  void take_orders(Device& device);
   void on_order(DeviceId id, const std::string& name);
   std::string order_power_cycle(const vault::Uuid& uuid, const std::string& value);
   static std::string order_log_level(const std::string& value);
@@ -143,6 +161,7 @@ class Manager {
   void on_adoption(DeviceId id);
   void adopt(DeviceId id, const message::Hello& hello, Channel::Datagram datagram, Channel channel);
   void end_adoption(DeviceId id);
+  void see_end(Device& device);
 
   Device* device(DeviceId id);
   Worker* worker(DeviceId id, uint64_t serial);
@@ -150,7 +169,7 @@ class Manager {
 
   Loop& loop_;
   xen::Store store_;
-  xen::Domains domains_;
+  std::unique_ptr<xen::DomainFacts> domains_;
   vault::Vault& vault_;
   Spawner spawner_;
   Policy policy_;
@@ -158,6 +177,8 @@ class Manager {
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
   bool renews_ = false;               // a timer is set
+  bool pool_due_ = false;             // a timer is set
+  unsigned pool_failures_ = 0;        // one after another
   std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
   HostBoot host_;
   xen::Path home_{"/"};

@@ -152,6 +152,11 @@ std::optional<std::string> DeviceNodes::info(const std::string& name) const {
   return text;
 }
 
+std::vector<std::string> DeviceNodes::orders() const {
+  auto names = store_.list(back_ / "control");
+  return names.ok() ? names.value() : std::vector<std::string>();
+}
+
 std::optional<std::string> DeviceNodes::take_order(const std::string& name) const {
   std::optional<std::string> taken;
   const xen::Path path = back_ / "control" / name;

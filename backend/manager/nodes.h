@@ -59,6 +59,8 @@ class DeviceNodes {
   // As it was written there; nothing when it cannot be had.
   std::optional<std::string> info(const std::string& name) const;
 
+  // The names of what stands below `control`.
+  std::vector<std::string> orders() const;
   // What an administrator has written below `control`, which is taken away; empty when it cannot be read as text.
   std::optional<std::string> take_order(const std::string& name) const;
 

@@ -14,6 +14,13 @@ constexpr const char* kLogLevel = "log-level";
 
 }  // namespace
 
+// Those that were written while nobody watched.
+void Manager::take_orders(Device& device) {
+  if (device.orders_seen || !device.back) return;
+  device.orders_seen = true;
+  for (const std::string& name : device.nodes.orders()) on_order(device.id, name);
+}
+
 void Manager::on_order(DeviceId id, const std::string& name) {
   Device* found = device(id);
   if (found == nullptr || !found->back || (name != kPowerCycle && name != kLogLevel)) return;

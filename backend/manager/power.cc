@@ -33,6 +33,8 @@ Take how_to_start(const vault::Power& power, uint64_t epoch, const Here& here) {
   if (restored || here.served) return Take::Lost;
   // A hostile guest can make its saved state look fresh: it gets no clean boot as long as it may come back.
   if (power.kind == Kind::Suspended) return here.look == BootLook::Fresh ? Take::Marked : Take::Refuse;
+  // Nobody saw the end of the domain that had it. It may have been saved, with the looks that this one has.
+  if (power.kind == Kind::Running && power.host == here.host && here.look == BootLook::Fresh) return Take::Marked;
   return power.saved_stands ? Take::Marked : Take::PowerOn;
 }
 
@@ -44,8 +46,12 @@ Kind kept_as(const std::optional<xen::DomainState>& domain) {
 std::optional<Kind> settled_as(const vault::Power& power, const Here& here,
                                const std::optional<xen::DomainState>& domain) {
   if (runs_on(domain)) return std::nullopt;
+  // Its worker died before it; nothing is left but that it ended.
+  if (power.kind == Kind::Running && same_domain(power, here))
+    return suspended(domain) ? std::nullopt : std::optional(Kind::Off);
   if (power.kind == Kind::Parked && same_domain(power, here)) return suspended(domain) ? Kind::Suspended : Kind::Off;
-  // The restored domain ended without having touched its TPM: its power cycle ends the snapshot's life.
+  // The restored domain, or the suspended one that ran on, ended without having touched its TPM: its power cycle ends
+  // the snapshot's life. A stranger's end does not: the suspended domain may still come back.
   bool its_own = here.look == BootLook::Restored || same_domain(power, here);
   if (power.kind == Kind::Suspended && its_own && !suspended(domain)) return Kind::Off;
   return std::nullopt;

@@ -23,7 +23,7 @@ struct Here {
 
 enum class Take {
   PowerOn,   // a new power cycle
-  Marked,    // a new power cycle that anybody can see is no clean boot: a suspended state stands
+  Marked,    // a new power cycle that anybody can see is no clean boot: an older kernel may have been saved, or was
   Snapshot,  // go on from the stored snapshot, which is used up thereby
   Lost,      // the guest goes on but its volatile state is gone: TPM_FAILEDSELFTEST until its next power cycle
   Refuse,    // a suspended state stands, and the domain that has run already may be its own or not
@@ -32,6 +32,9 @@ Take how_to_start(const vault::Power& power, uint64_t epoch, const Here& here);
 
 // What a stopped worker's snapshot is kept as; Off: it is dropped, power is lost.
 vault::Power::Kind kept_as(const std::optional<xen::DomainState>& domain);
+
+// Of a domain that went while nobody looked: it may have been saved.
+inline constexpr xen::DomainState kUnseenEnd{.dying = true, .shutdown = xen::ShutdownReason::Suspend};
 
 // What becomes of a standing record when a device goes away without having been served since; nothing: it stays.
 std::optional<vault::Power::Kind> settled_as(const vault::Power& power, const Here& here,

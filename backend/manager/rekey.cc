@@ -17,6 +17,7 @@ vault::Result<> Manager::rekey(const std::optional<base::Secret<32>>& given) {
   events_.tell({.level = Level::Notice, .kind = "rekey-begun", .text = "new master key; instances follow"});
   base::log(Level::Notice, "new master key; " + std::to_string(to_renew_.size()) + " instances follow");
   renew_next();
+  fill_pool_later();
   return {};
 }
 

@@ -5,6 +5,13 @@
 
 namespace vault {
 
+namespace {
+// Two statements of the same form, one for each table.
+Sql<Statement> prepare(const Database& database, Table table, const char* instances, const char* spares) {
+  return database.prepare(table == Table::Instances ? instances : spares);
+}
+}  // namespace
+
 Sql<> make_tables(const Database& database, base::View identity) {
   TRY(database.run(
       "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL, identity BLOB NOT NULL)"
@@ -26,8 +33,9 @@ Sql<> write_identity(const Database& database, base::View identity) {
   return update.bind(1, identity).finish();
 }
 
-Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid) {
-  Statement select = TRY(database.prepare("SELECT epoch, record, permanent FROM instances WHERE uuid = ?1"));
+Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid, Table table) {
+  Statement select = TRY(prepare(database, table, "SELECT epoch, record, permanent FROM instances WHERE uuid = ?1",
+                                 "SELECT epoch, record, permanent FROM spares WHERE uuid = ?1"));
   if (!TRY(select.bind(1, base::View(uuid)).step())) return std::optional<Row>();
   Row row{.uuid = uuid, .epoch = select.number(0)};
   row.record = base::copy_of(select.bytes(1));
@@ -35,8 +43,9 @@ Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid) {
   return std::optional(std::move(row));
 }
 
-Sql<std::vector<Uuid>> all_uuids(const Database& database) {
-  Statement select = TRY(database.prepare("SELECT uuid FROM instances ORDER BY uuid"));
+Sql<std::vector<Uuid>> all_uuids(const Database& database, Table table) {
+  Statement select = TRY(
+      prepare(database, table, "SELECT uuid FROM instances ORDER BY uuid", "SELECT uuid FROM spares ORDER BY uuid"));
   std::vector<Uuid> found;
   while (TRY(select.step())) {
     base::View bytes = select.bytes(0);
@@ -48,8 +57,9 @@ Sql<std::vector<Uuid>> all_uuids(const Database& database) {
   return found;
 }
 
-Sql<> insert_row(const Database& database, const Row& row) {
-  Statement insert = TRY(database.prepare("INSERT INTO instances VALUES (?1, ?2, ?3, ?4)"));
+Sql<> insert_row(const Database& database, const Row& row, Table table) {
+  Statement insert = TRY(prepare(database, table, "INSERT INTO instances VALUES (?1, ?2, ?3, ?4)",
+                                 "INSERT INTO spares VALUES (?1, ?2, ?3, ?4)"));
   return insert.bind(1, base::View(row.uuid)).bind(2, row.epoch).bind(3, row.record).bind(4, row.permanent).finish();
 }
 
@@ -72,9 +82,18 @@ Sql<bool> write_renewed(const Database& database, const Row& row) {
   return database.changed() == 1;
 }
 
-Sql<> delete_row(const Database& database, const Uuid& uuid) {
-  Statement remove = TRY(database.prepare("DELETE FROM instances WHERE uuid = ?1"));
+Sql<> delete_row(const Database& database, const Uuid& uuid, Table table) {
+  Statement remove =
+      TRY(prepare(database, table, "DELETE FROM instances WHERE uuid = ?1", "DELETE FROM spares WHERE uuid = ?1"));
   return remove.bind(1, base::View(uuid)).finish();
 }
+
+Sql<> make_spares(const Database& database) {
+  return database.run(
+      "CREATE TABLE IF NOT EXISTS spares (uuid BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16), epoch INTEGER NOT NULL,"
+      " record BLOB NOT NULL, permanent BLOB NOT NULL) STRICT;");
+}
+
+Sql<> delete_spares(const Database& database) { return database.run("DELETE FROM spares"); }
 
 }  // namespace vault

@@ -29,14 +29,19 @@ Sql<> make_tables(const Database& database, base::View identity);
 Sql<Head> read_head(const Database& database);
 Sql<> write_identity(const Database& database, base::View identity);
 
-Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid);
-Sql<std::vector<Uuid>> all_uuids(const Database& database);
-Sql<> insert_row(const Database& database, const Row& row);
+enum class Table { Instances, Spares };
+
+Sql<std::optional<Row>> read_row(const Database& database, const Uuid& uuid, Table table = Table::Instances);
+Sql<std::vector<Uuid>> all_uuids(const Database& database, Table table = Table::Instances);
+Sql<> insert_row(const Database& database, const Row& row, Table table = Table::Instances);
 // False: the stored epoch is not `expected`.
 Sql<bool> write_permanent(const Database& database, const Uuid& uuid, uint64_t expected, base::View permanent);
 Sql<> write_record(const Database& database, const Uuid& uuid, base::View record);
 // Both envelopes under new keys, at the same epoch.
 Sql<bool> write_renewed(const Database& database, const Row& row);
-Sql<> delete_row(const Database& database, const Uuid& uuid);
+Sql<> delete_row(const Database& database, const Uuid& uuid, Table table = Table::Instances);
+// The table of TPMs made in advance, which older databases of this format have not.
+Sql<> make_spares(const Database& database);
+Sql<> delete_spares(const Database& database);
 
 }  // namespace vault

@@ -15,7 +15,15 @@ using InstanceKey = base::Secret<32>;
 using Uuid = std::array<uint8_t, 16>;
 
 // What an envelope is for; authenticated, so that one kind cannot be put in another's place.
-enum class Purpose : uint8_t { Permanent = 1, Snapshot = 2, Record = 3, Register = 4, JournalKey = 5, Database = 6 };
+enum class Purpose : uint8_t {
+  Permanent = 1,
+  Snapshot = 2,
+  Record = 3,
+  Register = 4,
+  JournalKey = 5,
+  Database = 6,
+  Spare = 7
+};
 
 // Layout: magic "VTPMSEAL" (8), version (1), purpose (1), epoch (8, big-endian), salt (32), nonce (12), ciphertext,
 // tag (16).

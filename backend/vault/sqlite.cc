@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "backend/vault/opening.h"
+#include "backend/vault/record.h"
 #include "lib/base/log.h"
 
 namespace vault {
@@ -14,32 +15,12 @@ namespace {
 
 using base::Level;
 
-// What a row's record envelope holds; its envelope's number counts the changes of the record.
-struct Record {
-  InstanceKey key;
-  uint64_t created = 0;
-  Settings settings;
-  Power power;
-};
-
 Refusal quarantined(std::string why) {
   return {Refusal::Kind::Quarantined, std::move(why) +
                                           "; the stored state is kept: restore it from a backup, trust it " +
                                           "again with `vtpmctl quarantine --lift`, or remove it with `vtpmctl delete`"};
 }
 Refusal unknown() { return {Refusal::Kind::Unknown, "there is no such instance"}; }
-
-base::Bytes sealed_record(const MasterKey& master, const Uuid& uuid, uint64_t change, const Instance& instance) {
-  Record record{instance.key, instance.created, instance.settings, instance.power};
-  return seal(master, uuid, Purpose::Record, change, wire::encode(record));
-}
-uint64_t change_of(const Row& row) { return claimed_epoch(row.record).value_or(0); }
-
-// Whether the row is as it was to become.
-Sql<bool> has_record(const Database& database, const Uuid& uuid, const base::Bytes& record) {
-  auto row = TRY(read_row(database, uuid));
-  return row && row->record == record;
-}
 
 // Calls at most once a second.
 class Paced {
@@ -106,7 +87,7 @@ Result<> SqliteVault::take_stock(Database& database) {
       base::log(Level::Error, "instance " + text_of(uuid) + " is quarantined: its state is missing");
     }
   }
-  return {};
+  return take_stock_of_spares(database);
 }
 
 Result<> SqliteVault::take_stock_of(Database& database, const Uuid& uuid) {
@@ -130,10 +111,10 @@ Result<> SqliteVault::take_stock_of(Database& database, const Uuid& uuid) {
 
 Result<> SqliteVault::write_register() { return told(directory_.write(Register::kName, register_.sealed(master_))); }
 
-Result<Row> SqliteVault::read(const Uuid& uuid) {
+Result<Row> SqliteVault::read(const Uuid& uuid, Table table) {
   std::optional<Row> found;
   auto select = [&](Database& database) -> Sql<Result<>> {
-    found = TRY(read_row(database, uuid));
+    found = TRY(read_row(database, uuid, table));
     return Result<>();
   };
   TRY(change({.apply = select}));
@@ -168,6 +149,7 @@ Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings) {
     return Refusal{Refusal::Kind::Exists, old->removed ? "the instance was removed; its uuid is not used again"
                                                        : "there is such an instance already"};
   }
+  if (TRY(create_from_spare(uuid, settings))) return {};
   Instance instance{.settings = settings, .created = static_cast<uint64_t>(::time(nullptr))};
   fill_random(instance.key);
   Row row{.uuid = uuid, .record = sealed_record(master_, uuid, 1, instance)};
@@ -325,12 +307,15 @@ Result<> SqliteVault::renew_master(const std::optional<base::Secret<32>>& given)
       if (!instance.ok()) continue;
       TRY(write_record(database, uuid, sealed_record(next, uuid, change_of(*row) + 1, instance.value())));
     }
+    // Made with the old key, used by nobody: they are made anew.
+    TRY(delete_spares(database));
     TRY(write_identity(database, identity));
     return Result<>();
   };
   auto holds = [&](const Database& database) -> Sql<bool> { return TRY(read_head(database)).identity == identity; };
   TRY(change({apply, holds}));
   master_ = next;
+  spares_.clear();
   TRY(told(directory_.rename(Register::kNextName, Register::kName)));
   if (own_key) TRY(told(directory_.rename(kNextKey, kKey)));
   return compact();

@@ -32,6 +32,8 @@ class SqliteVault : public Vault {
   ~SqliteVault() override;
 
   Result<> create(const Uuid& uuid, const Settings& settings) override;
+  Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent) override;
+  size_t spares(const Settings& settings) const override;
   Result<Lease> lease(const Uuid& uuid) override;
   Result<Instance> load(const Uuid& uuid) override;
   void commit(const Uuid& uuid, uint64_t expected, base::View permanent, Done done) override;
@@ -55,7 +57,14 @@ class SqliteVault : public Vault {
   Result<> take_stock(Database& database);
   Result<> take_stock_of(Database& database, const Uuid& uuid);
   Result<> write_register();
-  Result<Row> read(const Uuid& uuid);
+
+  // spares.cc
+  Result<> take_stock_of_spares(Database& database);
+  Result<Instance> opened_spare(const Row& row) const;
+  Result<bool> create_from_spare(const Uuid& uuid, const Settings& settings);
+  Result<> take_spare(const Uuid& spare, const Row& made);
+  Result<> drop_spare(const Uuid& spare);
+  Result<Row> read(const Uuid& uuid, Table table = Table::Instances);
   Result<Instance> opened(const Row& row) const;
   Result<> examine(const Uuid& uuid, const Row& row, const Instance& instance) const;
   Entry entry_of(const Uuid& uuid, const Register::Known& known);
@@ -67,6 +76,7 @@ class SqliteVault : public Vault {
   MasterKey master_;
   Register register_;
   std::set<Uuid> leased_;
+  std::map<Uuid, Settings> spares_;
   std::map<Uuid, uint64_t> seen_;  // the newest epoch that was durable
   std::unique_ptr<StoreThread> store_;
 };

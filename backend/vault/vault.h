@@ -103,8 +103,15 @@ class Vault {
  public:
   virtual ~Vault() = default;
 
-  // A new instance without permanent state; durable when this returns. Only for a uuid that was never seen.
+  // A new instance; durable when this returns. Only for a uuid that was never seen. It has the permanent state of a
+  // spare that was made with the same settings, which nobody else gets then, or none yet.
   virtual Result<> create(const Uuid& uuid, const Settings& settings) = 0;
+  // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
+  // else.
+  virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings,
+                             base::View permanent) = 0;
+  // How many create() may take for these settings.
+  virtual size_t spares(const Settings& settings) const = 0;
   virtual Result<Lease> lease(const Uuid& uuid) = 0;
   virtual Result<Instance> load(const Uuid& uuid) = 0;
 

@@ -24,14 +24,6 @@ namespace {
 using xen::failed;
 using xen::Result;
 
-struct Allowed {
-  const char* name;
-  int number;
-  Where where;
-  bool conditional;
-  unsigned argument;
-  uint64_t mask, value;
-};
 constexpr Allowed kAllowed[] = {
 #include "backend/worker/syscalls.inc"
 };
@@ -127,27 +119,30 @@ Result<> allow(scmp_filter_ctx filter, const Allowed& call) {
                "allow a system call");
 }
 
-Result<> filter_system_calls(Where host) {
+Result<> filter_system_calls(Where host, std::span<const Allowed> calls) {
   struct Release {
     void operator()(void* filter) const { seccomp_release(filter); }
   };
   std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (filter == nullptr) return failed("make a system call filter");
-  for (const Allowed& call : kAllowed) {
+  for (const Allowed& call : calls) {
     if (applies(call, host)) TRY(allow(filter.get(), call));
   }
   // A search tree instead of a list: the calls of the hot path are not all in front.
   TRY(check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2), "order the system call filter"));
+  TRY(check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1), "filter the system calls of every thread"));
   return check(seccomp_load(filter.get()), "load the system call filter");
 }
 
 }  // namespace
 
-Result<> lock_down(const Confinement& confinement) {
+Result<> lock_down(const Confinement& confinement) { return lock_down(confinement, kAllowed); }
+
+Result<> lock_down(const Confinement& confinement, std::span<const Allowed> calls) {
   TRY(drop_privileges(confinement));
   TRY(limit_resources());
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return failed("renounce new privileges");
-  return filter_system_calls(confinement.host);
+  return filter_system_calls(confinement.host, calls);
 }
 
 Result<Where> host_of_event_channel(int fd) {

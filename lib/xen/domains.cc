@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <vector>
 
 namespace xen {
 
@@ -21,6 +22,15 @@ ShutdownReason reason_in(uint32_t flags) {
     default:
       return ShutdownReason::Other;
   }
+}
+
+DomainState state_in(const xc_domaininfo_t& info) {
+  DomainState state;
+  state.dying = (info.flags & XEN_DOMINF_dying) != 0;
+  state.paused = (info.flags & XEN_DOMINF_paused) != 0;
+  state.ever_ran = info.cpu_time != 0;
+  if ((info.flags & XEN_DOMINF_shutdown) != 0) state.shutdown = reason_in(info.flags);
+  return state;
 }
 
 bool paging_on(const vcpu_guest_context_x86_64_t& vcpu) {
@@ -54,13 +64,22 @@ Result<std::optional<xc_domaininfo_t>> Domains::info(DomId domain) const {
 
 Result<std::optional<DomainState>> Domains::look(DomId domain) const {
   auto found = TRY(info(domain));
-  if (!found) return std::optional<DomainState>();
-  DomainState state;
-  state.dying = (found->flags & XEN_DOMINF_dying) != 0;
-  state.paused = (found->flags & XEN_DOMINF_paused) != 0;
-  state.ever_ran = found->cpu_time != 0;
-  if ((found->flags & XEN_DOMINF_shutdown) != 0) state.shutdown = reason_in(found->flags);
-  return std::optional(state);
+  return found ? std::optional(state_in(*found)) : std::optional<DomainState>();
+}
+
+Result<std::map<DomId, DomainState>> Domains::look_at(const std::set<DomId>&) const {
+  constexpr size_t kAtOnce = 256;
+  std::vector<xc_domaininfo_t> some(kAtOnce);
+  std::map<DomId, DomainState> states;
+  uint32_t first = 0;
+  while (true) {
+    int count = xc_domain_getinfolist(handle_.get(), first, kAtOnce, some.data());
+    if (count < 0) return failed("ask the hypervisor about its domains");
+    for (int i = 0; i < count; i++)
+      states[DomId{some[static_cast<size_t>(i)].domain}] = state_in(some[static_cast<size_t>(i)]);
+    if (static_cast<size_t>(count) < kAtOnce) return states;
+    first = some.back().domain + 1U;
+  }
 }
 
 Result<bool> Domains::shows_kernel(const xc_domaininfo_t& domain) const {

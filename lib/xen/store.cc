@@ -90,6 +90,14 @@ Result<> Nodes::write(const Path& path, std::string_view value) const {
   return {};
 }
 
+Result<> Nodes::share(const Path& path, DomId owner, const std::vector<DomId>& readers) const {
+  std::vector<xs_permissions> all = {{.id = static_cast<unsigned>(owner), .perms = XS_PERM_NONE}};
+  for (DomId reader : readers) all.push_back({.id = static_cast<unsigned>(reader), .perms = XS_PERM_READ});
+  bool set = xs_set_permissions(store_, transaction_, path.c_str(), all.data(), static_cast<unsigned>(all.size()));
+  if (!set) return failed("set the permissions of a XenStore node");
+  return {};
+}
+
 Result<> Nodes::remove(const Path& path) const {
   if (!xs_rm(store_, transaction_, path.c_str()) && errno != ENOENT) return failed("remove from XenStore");
   return {};

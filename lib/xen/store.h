@@ -68,6 +68,8 @@ class Nodes {
   Result<std::vector<std::string>> list(const Path& path) const;
   Result<bool> exists(const Path& path) const;
   Result<> write(const Path& path, std::string_view value) const;
+  // The node belongs to this domain, and the readers, and nobody else, may read it.
+  Result<> share(const Path& path, DomId owner, const std::vector<DomId>& readers) const;
   // A node that is not there is no error.
   Result<> remove(const Path& path) const;
 

@@ -30,6 +30,7 @@ page() {
   same "defaults in $2"
 }
 page vtpm-managerd backend/manager/vtpm-managerd.8
+page vtpm-domwatch backend/domwatch/vtpm-domwatch.8
 page vtpm-socketd backend/socket/vtpm-socketd.8
 page vtpm-frontend frontend/vtpm-frontend.8
 

@@ -28,10 +28,18 @@ DomainState shut(ShutdownReason reason) { return {.shutdown = reason}; }
 Take start(Kind kind, const Here& here) { return how_to_start(record(kind), kEpoch, here); }
 
 TEST(Power, ANewBootHasANewPowerCycle) {
-  for (Kind kind : {Kind::Off, Kind::Running, Kind::Parked}) {
+  for (Kind kind : {Kind::Off, Kind::Parked}) {
     EXPECT_EQ(start(kind, in_domain(4, BootLook::Fresh)), Take::PowerOn);
+  }
+  for (Kind kind : {Kind::Off, Kind::Running, Kind::Parked}) {
     EXPECT_EQ(start(kind, in_domain(4, BootLook::TooLate)), Take::PowerOn) << "attached while the guest runs";
   }
+}
+
+TEST(Power, ABootAfterAnEndThatNobodySawIsMarked) {
+  EXPECT_EQ(start(Kind::Running, in_domain(4, BootLook::Fresh)), Take::Marked);
+  EXPECT_EQ(how_to_start(record(Kind::Running, 3, kOtherHost), kEpoch, in_domain(3, BootLook::Fresh)), Take::PowerOn)
+      << "no domain outlives its host's boot";
 }
 
 TEST(Power, ADriverThatComesBackFindsItsState) {
@@ -99,6 +107,10 @@ TEST(Power, SettlesWhatADomainLeftUntouched) {
   EXPECT_EQ(settled_as(record(Kind::Parked), same, suspend), Kind::Suspended);
   EXPECT_EQ(settled_as(record(Kind::Parked), same, poweroff), Kind::Off);
   EXPECT_EQ(settled_as(record(Kind::Parked), same, DomainState{}), std::nullopt);
+  EXPECT_EQ(settled_as(record(Kind::Running), same, poweroff), Kind::Off) << "after its worker";
+  EXPECT_EQ(settled_as(record(Kind::Running), same, std::nullopt), Kind::Off);
+  EXPECT_EQ(settled_as(record(Kind::Running), same, suspend), std::nullopt);
+  EXPECT_EQ(settled_as(record(Kind::Running), in_domain(4, BootLook::Fresh), poweroff), std::nullopt);
   EXPECT_EQ(settled_as(record(Kind::Suspended), restored, poweroff), Kind::Off);
   EXPECT_EQ(settled_as(record(Kind::Suspended), restored, suspend), std::nullopt);
   EXPECT_EQ(settled_as(record(Kind::Suspended), in_domain(4, BootLook::Fresh), poweroff), std::nullopt)

@@ -120,6 +120,7 @@ TEST_F(Density, ManyInstancesLiveUnderOneManager) {
   }
   took("read back");
   frontends.clear();
+  took("frontends ended");
   for (unsigned domain : domains) destroy_domain(domain);
   EXPECT_TRUE(eventually([&] { return stack_.control({"stats"})["devices"].empty(); }, patience_ms));
   took("destroyed");

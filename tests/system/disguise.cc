@@ -35,18 +35,6 @@ class Disguise : public SavedGuest {
     frontend_.reset();
     destroy_domain(guest_);
   }
-  void expect_marked(unsigned guest) {
-    Frontend frontend(stack_, guest);
-    ASSERT_TRUE(frontend.connect());
-    for (unsigned i = 0; i < 8; i++) EXPECT_EQ(pcr(frontend, i), marker()) << "PCR " << i;
-    EXPECT_EQ(pcr(frontend), Digest{}) << "what was measured before is not there";
-  }
-  void expect_clean(unsigned guest) {
-    Frontend frontend(stack_, guest);
-    ASSERT_TRUE(frontend.connect());
-    for (unsigned i : {0U, 7U, kPcr}) EXPECT_EQ(pcr(frontend, i), Digest{}) << "PCR " << i;
-  }
-
   unsigned guest_ = 0;
   std::unique_ptr<Frontend> frontend_;
   Digest measured_{};

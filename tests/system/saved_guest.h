@@ -64,6 +64,18 @@ class SavedGuest : public ::testing::Test {
     zero_and_event.insert(zero_and_event.end(), event.begin(), event.end());
     return client::sha1(zero_and_event);
   }
+  void expect_marked(unsigned guest) {
+    Frontend frontend(stack_, guest);
+    ASSERT_TRUE(frontend.connect());
+    for (unsigned i = 0; i < 8; i++) EXPECT_EQ(pcr(frontend, i), marker()) << "PCR " << i;
+    EXPECT_EQ(pcr(frontend), client::Digest{}) << "what was measured before is not there";
+  }
+  void expect_clean(unsigned guest) {
+    Frontend frontend(stack_, guest);
+    ASSERT_TRUE(frontend.connect());
+    for (unsigned i : {0U, 7U, kPcr}) EXPECT_EQ(pcr(frontend, i), client::Digest{}) << "PCR " << i;
+  }
+
   Stack stack_;
   std::string uuid_ = fresh_uuid();
 };

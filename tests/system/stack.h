@@ -60,7 +60,11 @@ class Stack {
 
   // `libexec` is where the manager finds its worker; empty: where it always does.
   void start_manager(const std::string& libexec = "", const Words& options = {});
+  // The same as a process of that domain.
+  void run_manager_in(unsigned domain);
   void kill_manager() { manager_->end(9); }
+  // In order.
+  void end_manager() { manager_->end(15); }
   pid_t manager() const { return manager_ ? manager_->pid() : 0; }
   bool manager_lives() const { return manager_ && manager_->lives(); }
   // What vtpmctl says, as JSON.
@@ -72,6 +76,8 @@ class Stack {
   const std::string& directory() const { return directory_; }
 
  private:
+  void launch(Words words, const Words& options);
+
   std::string directory_;
   std::optional<Program> manager_;
 };

@@ -32,4 +32,4 @@ step machine_initrd "$cache/.unpack" "$here/machine/init"
 [ "${1-}" != machine ] || exit 0
 step kernels "$cache/.unpack"
 step guest_initrd "$cache/.kernels" "$here"/guest/*
-step dom0_initrd "$cache/.kernels"
+step dom0_initrd "$cache/.kernels" "$here"/dom0/*.cc

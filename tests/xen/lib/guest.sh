@@ -70,8 +70,9 @@ guest_ready() {
   done
 }
 
-# guest_tell NAME COMMAND: hands the guest a command and does not wait.
+# guest_tell NAME COMMAND: hands the guest a command and does not wait. A node that dom0 writes would outlive the domain.
 guest_tell() {
+  xenstore-exists "/local/domain/$(guest_domid "$1")/name" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
   read -r sequence <"/run/guests/$1.sequence"
   sequence=$((sequence + 1))
   echo "$sequence" >"/run/guests/$1.sequence"
@@ -94,7 +95,7 @@ guest_result() {
     [ "${result%% *}" != "$sequence" ] || break
     clock
     [ "$now" -lt "$run_deadline" ] || { echo "no answer from $1"; return 124; }
-    [ -n "$result" ] || xenstore-exists "$run_home" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
+    [ -n "$result" ] || xenstore-exists "${run_home%/data}/name" 2>/dev/null || { echo "guest $1 is gone"; return 125; }
     sleep 0.2
   done
   # shellcheck disable=SC2086

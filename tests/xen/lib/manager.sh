@@ -2,15 +2,21 @@
 # Our programs in dom0: the manager under a supervisor, and what can be seen of its workers. Sourced.
 manager_log=/var/log/vtpm-managerd.log
 
-# manager_start: starts the manager and starts it again whenever it dies, as an init system would.
-manager_start() {
+# manager_follow: its log, as it grows, to the console.
+manager_follow() {
   : >"$manager_log"
   { tail -n +1 -f "$manager_log" | while read -r line; do echo "manager: $line"; done; } >/dev/console 2>/dev/null &
+}
+
+# manager_start OPTION...: starts the manager and starts it again whenever it dies, as an init system would.
+manager_start() {
+  manager_follow
   mkdir -p /var/lib/vtpm /run/vtpm
   chmod 700 /var/lib/vtpm
   (
     while :; do
-      vtpm-managerd --state-dir /var/lib/vtpm --runtime-dir /run/vtpm --foreground >>"$manager_log" 2>&1 </dev/null
+      vtpm-managerd --state-dir /var/lib/vtpm --runtime-dir /run/vtpm --foreground "$@" \
+        >>"$manager_log" 2>&1 </dev/null
       echo "supervisor: the manager ended with status $?" >>"$manager_log"
       sleep 0.5
     done

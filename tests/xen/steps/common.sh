@@ -72,6 +72,15 @@ install_modules() {
   done
 }
 
+# compile NAME OPTION...: a program of the rig's own, into /usr/lib/rig of $root.
+compile() {
+  local source=$here/$1.cc name=${1##*/}
+  shift
+  g++ -std=c++20 -O1 -Wall -Wextra -Werror -static-libstdc++ -static-libgcc -o "$cache/$name" "$source" "$@"
+  install -D -m 755 "$cache/$name" "$sysroot/usr/lib/rig/$name"
+  install_programs "$root" "usr/lib/rig/$name"
+}
+
 # pack ROOT FILE: an uncompressed cpio archive, everything owned by root.
 pack() {
   (cd "$1" && find . -mindepth 1 -print0 | LC_ALL=C sort -z |

@@ -12,6 +12,10 @@ install_programs "$root" usr/bin/xenstore usr/sbin/xenhypfs \
 for client in read write watch ls list exists rm chmod; do
   ln -sf xenstore "$root/usr/bin/xenstore-$client"
 done
+# A package is installed with the real ones. busybox' shell prefers what is built into it, whatever PATH says.
+install_programs "$root" usr/bin/{dash,dpkg,dpkg-deb,dpkg-query,dpkg-split,flock,tar} usr/sbin/{start-stop-daemon,ldconfig}
+compile dom0/late_boot
+compile dom0/crash_hook -shared -fPIC -fvisibility=hidden
 mkdir -p "$root"/etc/xen/scripts "$root"/var/lib/xen "$root"/var/log/xen/console "$root"/guest
 install -m 644 "$sysroot/etc/xen/xl.conf" "$root/etc/xen/xl.conf"
 printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"

@@ -20,15 +20,7 @@ printf 'root:x:0:0:root:/root:/bin/sh\ntss:x:100:100:tss:/var/lib/tpm:/bin/false
 printf 'root:x:0:\ntss:x:100:\n' >"$root/etc/group"
 printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 
-# compile NAME LIBRARY...: a program for the guest, into /usr/lib/rig.
-compile() {
-  local name=$1
-  shift
-  g++ -std=c++20 -O1 -Wall -Wextra -Werror -static-libstdc++ -static-libgcc -o "$cache/$name" "$here/guest/$name.cc" "$@"
-  install -D -m 755 "$cache/$name" "$sysroot/usr/lib/rig/$name"
-  install_programs "$root" "usr/lib/rig/$name"
-}
-compile tss_quote -ltspi
-compile suspend_self
-compile ring_flood -lxenstore -lxengnttab -lxenevtchn
+compile guest/tss_quote -ltspi
+compile guest/suspend_self
+compile guest/ring_flood -lxenstore -lxengnttab -lxenevtchn
 pack "$root" "$cache/guest.cpio"
