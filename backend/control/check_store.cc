@@ -146,7 +146,10 @@ class Checker {
     check_.findings.push_back({path.text(), kind, std::move(what), writers, able(path)});
   }
   void find_missing(const Path& path, std::string what, std::string_view writers) {
-    check_.findings.push_back({path.text(), kMissing, std::move(what), writers, able(path.parent()), true});
+    std::vector<DomId> who;
+    // Whoever may make it: its directory may be missing, too.
+    for (Path above = path.parent(); who.empty() && !above.text().empty(); above = above.parent()) who = able(above);
+    check_.findings.push_back({path.text(), kMissing, std::move(what), writers, who, true});
   }
 
   // ---- who serves whom: as the toolstack's record, the backends' directories and the frontends' own say ----
@@ -157,6 +160,10 @@ class Checker {
     for (DomId server : homes) {
       for (DomId domain : TRY(numbers<DomId>(schema::backends::dir(server)))) {
         for (unsigned device : TRY(numbers<unsigned>(schema::backends_of::dir(server, domain))))
+          servers_[{domain, device}].insert(server);
+      }
+      for (DomId domain : TRY(numbers<DomId>(schema::errors::dir(server)))) {
+        for (unsigned device : TRY(numbers<unsigned>(schema::errors_of::dir(server, domain))))
           servers_[{domain, device}].insert(server);
       }
     }

@@ -90,10 +90,15 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
 }
 
 json as_json(const backend::StoreFinding& finding) {
-  json owners = json::array();
-  for (xen::DomId domain : finding.able) owners.push_back(static_cast<unsigned>(domain));
-  return {{"path", finding.path},       {"kind", finding.kind}, {"what", finding.what},
-          {"writers", finding.writers}, {"able", owners},       {"text", finding.text()}};
+  json able = json::array(), writers = json::array();
+  for (xen::DomId domain : finding.able) able.push_back(static_cast<unsigned>(domain));
+  for (size_t at = 0; at < finding.writers.size();) {
+    std::string_view one = finding.writers.substr(at, finding.writers.find(',', at) - at);
+    writers.push_back(one);
+    at += one.size() + 1;
+  }
+  return {{"path", finding.path}, {"kind", finding.kind}, {"what", finding.what},
+          {"writers", writers},   {"able", able},         {"text", finding.text()}};
 }
 
 // Needs no manager.
