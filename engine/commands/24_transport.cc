@@ -137,7 +137,7 @@ struct ExecuteTransport {
     return hash.finish();
   }
 
-  // The hash of the one key's TPM_STORE_PUBKEY, or of the hashes of two (10.c-e). InvalidKeyHandle (10.g).
+  // The hash of the hashes of each key's TPM_STORE_PUBKEY; also of one (10.c-e). InvalidKeyHandle (10.g).
   static Result<Digest> named_keys(const Call& call, const Wrapped& command) {
     constexpr Use kToName{.public_only = true, .ignore_pcrs = true, .allow_ek = true};
     std::vector<Digest> hashes;
@@ -146,7 +146,7 @@ struct ExecuteTransport {
       hashes.push_back(crypto::sha1_of(key.blob.pub_key));
     }
     if (hashes.empty()) return Digest{};
-    return hashes.size() == 1 ? hashes[0] : crypto::sha1_of(hashes[0], hashes[1]);
+    return hashes.size() == 1 ? crypto::sha1_of(hashes[0]) : crypto::sha1_of(hashes[0], hashes[1]);
   }
 
   static Wrapped execute_wrapped(Call& call, const Wrapped& command, bool encrypts) {

@@ -31,4 +31,11 @@ test_operator() {
   works "presence is asserted" between presence 0x08
   check "tpm_setoperatorauth sets the operator's secret" tool tpm_setoperatorauth -z
   works "presence is withdrawn" between presence 0x10
+  stop_tcsd
+  equal "with another secret nobody deactivates the TPM" "$(raw operator 0x4f)" "code 1"
+  equal "with the operator's it is deactivated" "$(raw operator 0)" "code 0"
+  start_tcsd
+  denied "its owner is told so" 'TPM is deactivated' tool tpm_setactive -s -z
+  power_cycle
+  says "until the next boot" 'Volatile Deactivated Status: false' tool tpm_setactive -s -z
 }

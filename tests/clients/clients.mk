@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 # make check-clients: TrouSerS, tpm-tools, tpm-quote-tools, swtpm_ioctl and QEMU against vtpm-socketd.
 
-RAW_CLIENT_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,tests/clients/main.cc tests/engine/tpm_client.cc tests/engine/stream_transport.cc)
+RAW_CLIENT_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/*.cc) \
+  $(patsubst %,tests/engine/%.cc,tpm_client stream_transport counter_client daa_client delegation_client migration_client))
+RAW_CLIENT_OBJECTS := $(filter-out %/replay.o,$(RAW_CLIENT_OBJECTS))
 $(B)/test/raw_client: $(RAW_CLIENT_OBJECTS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
@@ -12,14 +14,20 @@ $(B)/test/replay: $(B)/obj/tests/clients/replay.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
-TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc))
+$(B)/test/guest_client: $(B)/obj/tests/clients/guest/main.o $(B)/obj/tests/engine/tpm_client.o
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
+
+TSPI_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/clients/tspi/*.cc) \
+  $(patsubst %,tests/engine/%.cc,tpm_client audit_client migration_client))
 $(TSPI_OBJECTS): | build/.setup-test
 $(B)/test/tspi: $(TSPI_OBJECTS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -ltspi -lcrypto
 
-check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay $(B)/test/tspi | build/.setup-test
+check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay $(B)/test/guest_client $(B)/test/tspi | build/.setup-test
 	$(call say,CLIENTS)
 	$(Q)tests/xen/build.sh machine
 	$(Q)timeout 900 tests/clients/run.sh $(B)

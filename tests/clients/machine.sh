@@ -90,12 +90,16 @@ between() {
   return $status
 }
 
-# A tool without a terminal, so that it reads passwords from standard input.
-tool() { timeout 60 setsid "$@" </dev/null 2>&1 | tr -cd '\11\12\40-\176'; }
+# A tool without a terminal, so that it reads passwords from standard input. Which ones ran is kept.
+tool() {
+  echo "$1" >>"$work/tools"
+  timeout 60 setsid "$@" </dev/null 2>&1 | tr -cd '\11\12\40-\176'
+}
 # with_passwords "A B" TOOL...: answers its questions in this order.
 with_passwords() {
   answers=$1
   shift
+  echo "$1" >>"$work/tools"
   printf '%s\n' $answers | timeout 60 setsid "$@" 2>&1 | tr -cd '\11\12\40-\176'
 }
 

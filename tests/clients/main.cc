@@ -11,9 +11,18 @@
 #include <cstdlib>
 #include <map>
 
+#include "tests/clients/daa.h"
+#include "tests/clients/migrate.h"
+#include "tests/clients/owned.h"
 #include "tests/engine/stream_transport.h"
 
 namespace {
+
+using clients::count;
+using clients::daa;
+using clients::deactivate_as_operator;
+using clients::delegated;
+using clients::migrate;
 
 using client::Bytes;
 using client::Out;
@@ -153,10 +162,14 @@ struct Use {
   int n_args;
   int (*run)(Stream&, char**);
 };
-const std::map<std::string, Use> kUses = {
-    {"split", {0, split}}, {"join", {0, join}},         {"size", {1, size}},       {"extend", {2, extend}},
-    {"pcr", {1, pcr}},     {"presence", {1, presence}}, {"startup", {1, startup}}, {"save-state", {0, save_state}},
-    {"reset", {1, reset}}, {"buffer", {0, buffer}},     {"make-ek", {0, make_ek}}};
+const std::map<std::string, Use> kUses = {{"split", {0, split}},     {"join", {0, join}},
+                                          {"size", {1, size}},       {"extend", {2, extend}},
+                                          {"pcr", {1, pcr}},         {"presence", {1, presence}},
+                                          {"startup", {1, startup}}, {"save-state", {0, save_state}},
+                                          {"reset", {1, reset}},     {"buffer", {0, buffer}},
+                                          {"make-ek", {0, make_ek}}, {"count", {1, count}},
+                                          {"daa", {0, daa}},         {"delegated", {1, delegated}},
+                                          {"migrate", {1, migrate}}, {"operator", {1, deactivate_as_operator}}};
 
 }  // namespace
 
@@ -166,7 +179,8 @@ int main(int argc, char** argv) {
   if (use == kUses.end() || argc != 3 + use->second.n_args) {
     fputs(
         "usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|reset PCR|"
-        "presence FLAGS|startup TYPE|save-state|buffer|make-ek\n",
+        "presence FLAGS|startup TYPE|save-state|buffer|make-ek|count N|daa|delegated BLOB|migrate ADDRESS|operator "
+        "FILLER\n",
         stderr);
     return 2;
   }

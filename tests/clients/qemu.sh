@@ -12,6 +12,7 @@ start_machine() {
     -nodefaults -no-user-config -nic none \
     -chardev "socket,id=control,path=$control" -tpmdev emulator,id=tpm,chardev=control -device tpm-tis,tpmdev=tpm \
     -serial "file:$work/console.log" -serial "pipe:$work/line" -monitor "pipe:$work/monitor" \
+    -drive "if=none,format=raw,file=$work/disk,snapshot=on" \
     -kernel "$kernel" -initrd "$parts/machine.cpio" \
     -append "console=ttyS0 rdinit=/init ima_policy=tcb rootfstype=ramfs no_timer_check panic=-1" -no-reboot "$@" >"$work/qemu.log" 2>&1 &
   qemu_pid=$!
@@ -74,15 +75,16 @@ ima_agrees() {
 }
 
 test_machine() {
+  truncate -s 1M "$work/disk" # nobody's; QEMU keeps snapshots in an overlay of it
   mkfifo "$work/line.in" "$work/line.out" "$work/monitor.in" "$work/monitor.out"
   # Opened for both directions here, so that neither end waits for the other.
   exec 3<>"$work/line.in" 4<>"$work/line.out" 5<>"$work/monitor.in" 6<>"$work/monitor.out"
   cat <&6 >>"$work/monitor.log" &
   monitor_pid=$!
-  start_controlled --factory bare
+  start_controlled
   start_machine
   works "Debian's kernel boots on QEMU with our TPM" await_line READY 150 &&
-    for part in boot_log ima sleep_and_wake move; do "test_machine_$part"; done
+    for part in boot_log ima sleep_and_wake snapshot move; do "test_machine_$part"; done
   kill "$monitor_pid"
 }
 
@@ -117,6 +119,30 @@ test_machine_sleep_and_wake() {
   equal "its TPM has been without power" "$(grep -c 'power is on' "$work/tpm.log")" $((powered + 1))
   equal "and has kept its PCRs" "$(pcrs '[0-9]+')" "$before"
   equal "and its kernel's driver works" "$(ask 'dmesg | grep -ci "tpm.*error"')" 0
+}
+
+guest() { timeout 120 "$build/test/guest_client" 3 4 "$1" "$work/guest"; }
+
+test_machine_snapshot() {
+  equal "the machine takes ownership of its TPM, and a key signs" "$(guest begin)" signs
+  before=$(pcrs '[0-9]+')
+  echo "savevm here" >&5
+  works "a snapshot of the machine is taken" monitor_shows "info snapshots" ' here '
+  equal "it goes on: the key signs in the same session" "$(guest sign)" signs
+  equal "a program runs" "$(ask "printf '#!/bin/sh\necho later\n' >/later; chmod +x /later; /later")" later
+  ima_agrees "IMA extends PCR 10 by it"
+  refuse "so that it is another" test "$(pcrs 10)" = "$(printf '%s\n' "$before" | grep '^10 ')"
+  equal "the session is ended and the key unloaded" "$(guest end)" ended
+  equal "which sign no more" "$(guest sign)" "code 12"
+
+  restored=$(grep -c 'with the volatile state that was kept' "$work/tpm.log")
+  echo "loadvm here" >&5
+  works "the machine goes back" monitor_shows "info status" "VM status: running"
+  equal "and its TPM" "$(grep -c 'with the volatile state that was kept' "$work/tpm.log")" $((restored + 1))
+  equal "PCRs are those of the snapshot" "$(pcrs '[0-9]+')" "$before"
+  ima_agrees "and IMA's list is"
+  equal "the key signs again, in the session as it was" "$(guest sign)" signs
+  equal "which has gone on from there" "$(guest sign)" "code 1"
 }
 
 test_machine_move() {

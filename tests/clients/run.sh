@@ -20,7 +20,7 @@ test_state_file
 for part in control power cancel blobs hashing; do "test_$part"; done
 if [ "$(id -u)" = 0 ]; then
   make_tcsd_files
-  for part in fresh_tpm ownership passwords areas lockout operator sealing quotes measurement restart opt_in clearing bare_tpm tspi; do "test_$part"; done
+  for part in fresh_tpm ownership passwords areas lockout operator sealing quotes measurement restart opt_in clearing bare_tpm all_tools tspi; do "test_$part"; done
 else
   pass "TrouSerS and its tools # SKIP tcsd changes its user, which only root may"
 fi

@@ -17,12 +17,43 @@ owned_tpm() {
   check "$1 is owned" tool tpm_takeownership -y -z
 }
 
+# A counter, which libtspi cannot make.
+make_counter() {
+  stop_tcsd
+  counted=$(raw count 3)
+  equal "a counter counts by one and becomes the active one" "$counted" "1: +1 +2 +3 read +3 74657374, active 1"
+  start_tcsd
+}
+
+# What the owner of the first TPM has delegated.
+use_delegation() {
+  tcsd_pid=$first_tcsd_pid && stop_tcsd
+  first_tcsd_pid=
+  tpm=$first_tpm
+  equal "the delegated secret reads the storage root key, another does not, and neither does more" \
+    "$(raw delegated "$work/delegation" | tr '\n' ';')" "256 bytes, the same by the row;code 1;code 1;"
+}
+
+# Direct anonymous attestation, which libtspi has not.
+attest_anonymously() {
+  equal "the TPM joins an issuer and signs anonymously; the signature is for its message alone" "$(raw daa)" \
+    "accepted, another refused"
+}
+
+# By way of an authority's key, which libtspi cannot use. Both TPMs are without a tcsd.
+migrate_by_authority() {
+  equal "a key migrates by way of an authority in the other TPM, and not past it" \
+    "$(raw migrate "$second_tpm" | tr '\n' ';')" "without the authority: code 33;with it: signs;"
+}
+
 test_tspi() {
   owned_tpm "the first TPM"
-  first_tpm_pid=$tpm_pid first_tcsd_pid=$tcsd_pid first_port=$TSS_TCSD_PORT
+  make_counter
+  first_tpm=$tpm first_tpm_pid=$tpm_pid first_tcsd_pid=$tcsd_pid first_port=$TSS_TCSD_PORT
   tpm_pid= tcsd_pid=
   owned_tpm "the second TPM"
-  timeout 300 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" >"$work/tspi.out" 2>"$work/tspi.err"
+  timeout 60 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" "$work/delegation" "${counted%%:*}" \
+    >"$work/tspi.out" 2>"$work/tspi.err"
   equal "the program on libtspi came to its end" "status $?, $(tail -n 1 "$work/tspi.out")" "status 0, done"
   while read -r verdict text; do
     case $verdict in
@@ -31,6 +62,10 @@ test_tspi() {
     esac
   done <"$work/tspi.out"
   stop_tcsd
+  second_tpm=$tpm
+  use_delegation
+  attest_anonymously
+  migrate_by_authority
   stop_tpm
   stop_first
 }

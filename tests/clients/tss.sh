@@ -174,3 +174,13 @@ test_bare_tpm() {
   stop_tcsd
   stop_tpm
 }
+
+# Those of the two packages that none of the steps has run.
+idle_tools() {
+  dpkg -L tpm-tools tpm-quote-tools | sed -n 's#.*bin/##p' | sort -u >"$work/all_tools"
+  sort -u "$work/tools" | comm -13 - "$work/all_tools"
+}
+test_all_tools() {
+  equal "no tool of tpm-tools and tpm-quote-tools is left out" "$(idle_tools)" ""
+  equal "and there are as many as testing.md has" "$(wc -l <"$work/all_tools")" 32
+}

@@ -114,8 +114,9 @@ void parameter_cases(const Recorder& recorder, World& w, const Command& golden) 
   for (const Offset& offset : offsets(golden.params.size())) {
     size_t i = offset.at;
     if (i >= key_length && i < key_length + 4) continue;
-    for (auto [name, value] : {std::pair{"zero", 0}, {"ff", 0xff}, {"flip", golden.params[i] ^ 1}}) {
-      if (makes_key(golden.ordinal) && (i < kKeyAt || value != 0xff)) continue;
+    for (auto [change, value] : {std::pair{"zero", 0}, {"ff", 0xff}, {"flip", golden.params[i] ^ 1}}) {
+      std::string name = change;
+      if (makes_key(golden.ordinal) && (i < kKeyAt || name != "ff")) continue;
       Command command = golden;
       // A random byte may have the value by chance; a case must not be there on one side only.
       command.params[i] = static_cast<uint8_t>(golden.params[i] == value ? value ^ 0x10 : value);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Runs every case against the TPM it is linked with, and prints a line for each: name, tab, what came. compare.awk puts
-// two such lists side by side. An argument is the beginning of the names to run.
+// two such lists side by side. Arguments: the beginning of the names to run, and a seed of what is random.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
+#include "tests/differential/chance.h"
 #include "tests/differential/recorder.h"
 
 namespace {
@@ -94,6 +96,7 @@ void in_every_state() {
 
 int main(int argc, char** argv) {
   if (argc > 1) g_wanted = argv[1];
+  fix_chance(argc > 2 ? static_cast<unsigned>(atoi(argv[2])) : 1);
   setvbuf(stdout, nullptr, _IOFBF, 1 << 16);
   // The keys of the catalogue, and the states, are made before anything is forked off.
   for (Stage stage : {Stage::Owned, Stage::Disabled, Stage::Deactivated, Stage::Bare}) World w(stage);

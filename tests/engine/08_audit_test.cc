@@ -125,6 +125,7 @@ TEST_F(AuditTest, ADiskThatBreaksLeavesNeitherCommandNorAudit) {
   restart();
   w.presence();
   client::AuditState before = state();
+  if (libtpms()) GTEST_SKIP() << "libtpms goes into failure mode";
   w.machine().break_disk(true);
   EXPECT_NE(tpm.run(0x71, Out().u8(0)).code, rc::Ok);  // SetOwnerInstall
   w.machine().break_disk(false);

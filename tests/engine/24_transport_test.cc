@@ -79,7 +79,7 @@ TEST_P(TransportKinds, CarryCommandsWithAndWithoutSessionsAndHandles) {
                            .handles = Out().u32(key),
                            .params = Out().sized(client::bytes_of(event)),
                            .proofs = {w.by_key()}},
-                          {.clear_in = 4, .key_hash = client::store_pubkey_hash(w.keys().sign.pub())});
+                          {.clear_in = 4, .key_hash = client::logged_key(w.keys().sign.pub())});
   ASSERT_TRUE(ok(signed_area));
   EXPECT_TRUE(client::verify_sha1(w.keys().sign.pub(), event, client::In(signed_area.params).sized()));
 
@@ -89,7 +89,7 @@ TEST_P(TransportKinds, CarryCommandsWithAndWithoutSessionsAndHandles) {
                       .params = w.keys().bind.encode(),
                       .proofs = {w.by_srk()},
                       .out_handle_bytes = 4},
-                     {.clear_in = 4, .clear_out = 4, .key_hash = client::store_pubkey_hash(w.srk().pub())});
+                     {.clear_in = 4, .clear_out = 4, .key_hash = client::logged_key(w.srk().pub())});
   ASSERT_TRUE(ok(loaded));
   EXPECT_TRUE(ok(tpm.flush(client::In(loaded.handles).u32(), 1)));
 }
@@ -222,7 +222,7 @@ TEST_F(Transported, AWrongProofInsideEndsTheInnerSessionOnly) {
   uint32_t key = w.load(w.keys().sign);
   Session* inner = w.oiap();
   Command sign{.ordinal = 0x3c, .handles = Out().u32(key), .params = Out().sized(Bytes(20, 's'))};
-  client::Carried carried{.clear_in = 4, .key_hash = client::store_pubkey_hash(w.keys().sign.pub())};
+  client::Carried carried{.clear_in = 4, .key_hash = client::logged_key(w.keys().sign.pub())};
   sign.proofs = {{.session = inner, .secret = kWrong, .keep = true}};
   size_t commits = w.machine().commits();
   Command execute = client::execute_transport(tpm, t, sign, carried);

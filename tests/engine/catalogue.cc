@@ -563,7 +563,7 @@ std::shared_ptr<client::TransportSession> transport(World& w) {
 Command execute_transport(World& w) {
   Command inner = get_pub_key(w);
   return client::execute_transport(w.tpm, transport(w), inner,
-                                   {.clear_in = 4, .key_hash = client::store_pubkey_hash(w.keys().sign.pub())});
+                                   {.clear_in = 4, .key_hash = client::logged_key(w.keys().sign.pub())});
 }
 Command release_transport_signed(World& w) {
   uint32_t key = w.load(w.keys().sign);

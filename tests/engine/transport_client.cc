@@ -57,7 +57,7 @@ Bytes ticks_of(uint64_t count, const Digest& nonce) { return Out().u16(0x0014).u
 
 Bytes TransportSession::public_part() const { return Out().u16(0x001e).u32(attributes).u32(algorithm).u16(scheme); }
 
-Digest store_pubkey_hash(const RsaPublic& key) { return sha1(Out().sized(key.modulus)); }
+Digest logged_key(const RsaPublic& key) { return sha1(Out().raw(sha1(Out().sized(key.modulus)))); }
 
 Command establish_transport(const TransportSession& t, uint32_t enc_handle, const RsaPublic& enc_key,
                             const Proof& proof) {

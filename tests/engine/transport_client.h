@@ -41,7 +41,7 @@ struct Carried {
 // The command in a TPM_ExecuteTransport, whose reply is that of the command. `tpm` must outlive it.
 Command execute_transport(const Tpm& tpm, const std::shared_ptr<TransportSession>& t, const Command& inner,
                           const Carried& carried, bool keep = true);
-// The hash of a key's TPM_STORE_PUBKEY.
-Digest store_pubkey_hash(const RsaPublic& key);
+// What a log names one key by: the hash of the hash of its TPM_STORE_PUBKEY.
+Digest logged_key(const RsaPublic& key);
 
 }  // namespace client

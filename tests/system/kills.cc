@@ -184,7 +184,9 @@ class Kills : public ::testing::Test {
     frontend_.reset();
     destroy_domain(domain_);
     EXPECT_TRUE(eventually([&] { return stack_.stage_of(domain_) == "none"; }));
-    EXPECT_NE(::kill(last, 0), 0) << "a worker is left";
+    ASSERT_GT(last, 0);
+    // One that was adopted is no child of its manager: somebody else reaps it, some time.
+    EXPECT_TRUE(eventually([&] { return ::kill(last, 0) != 0; })) << "a worker is left";
     EXPECT_TRUE(std::filesystem::is_empty(stack_.directory() + "/run/workers"));
   }
   void report(const std::string& what, unsigned kills, unsigned seed) const {
@@ -246,9 +248,11 @@ TEST_F(Kills, LoseNothingWhileKeysAreRenewed) {
     // Which worker it is changes while keys are renewed.
     pid_t worker = stack_.worker_of(domain_);
     auto which = static_cast<unsigned>(random() % 3);
-    kill(worker > 0 ? which : 1, worker);
+    // Between two of them the manager alone has the state, and dies with it.
+    bool between = worker <= 0;
+    kill(between ? 1 : which, worker);
     stop_load();
-    settle(which);
+    settle(between ? 2 : which);
     for (const std::string& uuid : idle) EXPECT_TRUE(opens(uuid)) << uuid;
     // What was cut short is run again, by whoever asked for it.
     if (n % 4 != 3) continue;

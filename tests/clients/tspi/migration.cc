@@ -12,10 +12,7 @@ struct Package {
 
 TSS_HKEY public_copy(const Session& session, TSS_HKEY foreign) {
   Bytes blob = attribute(foreign, TSS_TSPATTRIB_KEY_BLOB, TSS_TSPATTRIB_KEYBLOB_PUBLIC_KEY);
-  TSS_HKEY key = 0;
-  must(Tspi_Context_CreateObject(session.context, TSS_OBJECT_TYPE_RSAKEY, TSS_KEY_TYPE_STORAGE | TSS_KEY_SIZE_2048,
-                                 &key),
-       "create a key object");
+  TSS_HKEY key = session.key_object(TSS_KEY_TYPE_STORAGE);
   must(Tspi_SetAttribData(key, TSS_TSPATTRIB_KEY_BLOB, TSS_TSPATTRIB_KEYBLOB_PUBLIC_KEY,
                           static_cast<UINT32>(blob.size()), blob.data()),
        "set a public key");
@@ -32,8 +29,7 @@ TSS_RESULT leave(TSS_HKEY key, TSS_HKEY parent, Bytes ticket, Package& package) 
 }
 
 TSS_RESULT arrive(const Session& session, TSS_HKEY parent, Package package, TSS_HKEY& key) {
-  TSS_FLAG flags = TSS_KEY_TYPE_SIGNING | TSS_KEY_SIZE_2048 | TSS_KEY_MIGRATABLE | TSS_KEY_AUTHORIZATION;
-  must(Tspi_Context_CreateObject(session.context, TSS_OBJECT_TYPE_RSAKEY, flags, &key), "create a key object");
+  key = session.key_object(TSS_KEY_TYPE_SIGNING | TSS_KEY_MIGRATABLE | TSS_KEY_AUTHORIZATION);
   session.assign_secret(key);
   session.assign_secret(key, 0, TSS_POLICY_MIGRATION);
   TSS_RESULT result =

@@ -46,11 +46,16 @@ TSS_HPOLICY Session::assign_secret(TSS_HOBJECT object, BYTE filler, TSS_FLAG kin
   return policy;
 }
 
-TSS_HKEY Session::make_key(TSS_FLAG type) const {
+TSS_HKEY Session::key_object(TSS_FLAG type) const {
   TSS_HKEY key = 0;
-  TSS_FLAG flags = type | TSS_KEY_SIZE_2048 | TSS_KEY_AUTHORIZATION;
-  must(Tspi_Context_CreateObject(context, TSS_OBJECT_TYPE_RSAKEY, flags, &key), "create a key object");
-  assign_secret(key);
+  must(Tspi_Context_CreateObject(context, TSS_OBJECT_TYPE_RSAKEY, type | TSS_KEY_SIZE_2048, &key),
+       "create a key object");
+  return key;
+}
+
+TSS_HKEY Session::make_key(TSS_FLAG type, TSS_FLAG authorization) const {
+  TSS_HKEY key = key_object(type | authorization);
+  if (authorization == TSS_KEY_AUTHORIZATION) assign_secret(key);
   if (type & TSS_KEY_MIGRATABLE) assign_secret(key, 0, TSS_POLICY_MIGRATION);
   must(Tspi_Key_CreateKey(key, srk, 0), "Tspi_Key_CreateKey");
   must(Tspi_Key_LoadKey(key, srk), "Tspi_Key_LoadKey");
@@ -76,5 +81,20 @@ Bytes attribute(TSS_HOBJECT object, TSS_FLAG flag, TSS_FLAG sub_flag) {
 }
 
 Bytes modulus_of(TSS_HKEY key) { return attribute(key, TSS_TSPATTRIB_RSAKEY_INFO, TSS_TSPATTRIB_KEYINFO_RSA_MODULUS); }
+
+TSS_VALIDATION challenge(Bytes& nonce) {
+  TSS_VALIDATION validation{};
+  validation.ulExternalDataLength = static_cast<UINT32>(nonce.size());
+  validation.rgbExternalData = nonce.data();
+  return validation;
+}
+
+Bytes signed_data(const TSS_VALIDATION& validation) {
+  return {validation.rgbData, validation.rgbData + validation.ulDataLength};
+}
+
+Bytes signature_in(const TSS_VALIDATION& validation) {
+  return {validation.rgbValidationData, validation.rgbValidationData + validation.ulValidationDataLength};
+}
 
 }  // namespace tspi

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What the tests compute by OpenSSL alone, beside what session.h has of it.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <memory>
+#include <string>
+
+#include "tests/clients/tspi/session.h"
+
+namespace tspi {
+
+template <auto kFree>
+struct Deleter {
+  template <typename T>
+  void operator()(T* object) const {
+    kFree(object);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+
+Key public_key(const Bytes& modulus);
+Key make_pair();
+Bytes modulus_of(const Key& pair);
+// RSAES-PKCS1-v1_5; whatever was not encrypted for this pair gives nothing or noise.
+Bytes decrypted(const Key& pair, const Bytes& encrypted);
+// RSASSA-PKCS1-v1_5 of a SHA-1 digest.
+Bytes signature_of(const Key& pair, const Bytes& digest);
+
+// AES-128-CBC with PKCS #5 padding, the initial vector in front, as TrouSerS has it.
+Bytes aes_encrypted(const Bytes& key, const Bytes& plain);
+Bytes aes_decrypted(const Bytes& key, const Bytes& encrypted);
+
+// X.509 in DER.
+Bytes certificate(const std::string& subject, const Key& key, const std::string& issuer, const Key& issuer_pair);
+// The modulus certified; empty unless the certificate is one and the issuer's signature verifies.
+Bytes certified_modulus(const Bytes& certificate, const Key& issuer);
+
+}  // namespace tspi
