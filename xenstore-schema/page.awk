@@ -31,7 +31,6 @@ END {
     printf "| `%s` | %s | %s | %s | %s | %s |\n", below[r], value[r] == "\"\"" ? "" : cell(value[r]), present(r), listed(by[r]), listed(readers[r]), note[r]
   }
   print "\n## Types\n"
-  n = split("STRING any text without NUL|INTEGER decimal, without sign|DOMID decimal number of a domain|GNTREF decimal number of a grant|EVTCHN decimal number of an event channel, from 1|UUID with hyphens|PATH a path of XenStore|XENBUS 1 Initialising, 2 InitWait, 3 Initialised, 4 Connected, 5 Closing, 6 Closed|PROOF three words; `runs`, `poweroff`, `reboot`, `suspend`, `crash` or `other`, with `dying-` before it while the domain goes; `new`, `restored` or `unknown`; `new` or `kernel`", line, "|")
   print "| | |\n|---|---|"
-  for (i = 1; i <= n; i++) { name = line[i]; sub(/ .*/, "", name); sub(/^[A-Z]+ /, "", line[i]); printf "| `%s` | %s |\n", name, line[i] }
+  for (i = 1; i <= types; i++) { gsub(/  +/, " ", type_note[i]); printf "| `%s` |%s |\n", type_name[i], type_note[i] }
 }

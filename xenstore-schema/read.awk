@@ -21,6 +21,10 @@ function read_tags(text,   n, i, part, name, to) {
   }
 }
 BEGIN { who = "toolstack|backend|frontend|domwatch|administrator" }
+# The types stand in the comments at the beginning.
+/^#   ([A-Z]+|"text") +[^ ]/ { match($0, /[A-Z]+|"text"/); type_name[++types] = substr($0, RSTART, RLENGTH); type_note[types] = substr($0, RSTART + RLENGTH); reads_type = 1; next }
+/^#      / && reads_type { type_note[types] = type_note[types] " " substr($0, 2); next }
+{ reads_type = 0 }
 /^#|^$/ { next }
 /^  [^ ]/ {
   if (!rows || note[rows] != "") fail("a note, but no path before it")

@@ -2,7 +2,6 @@
 #include "backend/control/check_store.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,9 +9,8 @@
 #include <optional>
 #include <set>
 #include <thread>
-#include <tuple>
 
-#include "backend/control/schema_tree.h"
+#include "backend/control/store_permissions.h"
 #include "lib/base/log.h"
 #include "lib/xen/proofs.h"
 #include "xenstore-schema/vtpm.h"
@@ -32,38 +30,6 @@ constexpr std::string_view kStray = "stray", kMissing = "missing", kIllTyped = "
 
 unsigned number(DomId domain) { return static_cast<unsigned>(domain); }
 std::string quoted(std::string_view untrusted) { return fmt::format("'{}'", base::Printable(untrusted).view()); }
-
-// As xenstore-ls shows them.
-std::string text_of(const std::vector<xen::Permission>& list) {
-  std::string text;
-  for (const xen::Permission& p : list) {
-    char letter = p.write ? (p.read ? 'b' : 'w') : (p.read ? 'r' : 'n');
-    text += fmt::format("{}{}{}", text.empty() ? "" : ",", letter, number(p.domain));
-  }
-  return text;
-}
-
-// What the permissions of a directory, and of all below it, have to be.
-struct Wanted {
-  DomId owner{};
-  std::set<DomId> readers;
-  bool anyone_reads = false;
-  std::string text;
-};
-
-bool fits(const std::vector<xen::Permission>& list, const Wanted& wanted) {
-  if (list.empty() || list.front().domain != wanted.owner || list.front().write) return false;
-  if (list.front().read && !wanted.anyone_reads) return false;
-  std::set<DomId> missing = wanted.readers;
-  missing.erase(kDom0);
-  missing.erase(wanted.owner);
-  for (const xen::Permission& p : std::span(list).subspan(1)) {
-    if (p.domain == kDom0 || p.domain == wanted.owner) continue;
-    if (p.write || (p.read && !wanted.anyone_reads && !wanted.readers.contains(p.domain))) return false;
-    if (p.read) missing.erase(p.domain);
-  }
-  return missing.empty() || list.front().read;
-}
 
 // A device by its numbers, and the domains that are known to serve it.
 struct Id {
@@ -88,6 +54,7 @@ class Checker {
     for (const auto& [id, servers] : servers_) {
       for (DomId server : servers) TRY(compare(id, server));
     }
+    for (const auto& [id, server] : claims_) TRY(compare(id, server));
     check_.devices = servers_.size();
     return std::move(check_);
   }
@@ -96,7 +63,7 @@ class Checker {
   // What is known on the way down: the directory that the nodes belong to, its state, and its permissions.
   struct Way {
     std::string state;
-    std::optional<Wanted> wanted;
+    std::optional<WantedPermissions> wanted;
   };
 
   // ---- reading: what another domain does not show us is not there for us ----
@@ -152,7 +119,7 @@ class Checker {
     check_.findings.push_back({path.text(), kMissing, std::move(what), writers, who, true});
   }
 
-  // ---- who serves whom: as the toolstack's record, the backends' directories and the frontends' own say ----
+  // ---- who serves whom: as the toolstack's record and the backends' directories say ----
 
   xen::Result<> find_devices() {
     std::vector<DomId> homes = {own_};
@@ -176,9 +143,8 @@ class Checker {
     }
     for (DomId domain : homes) {
       for (unsigned device : TRY(numbers<unsigned>(schema::frontends::dir(domain)))) {
-        if (servers_.contains({domain, device})) continue;
         auto server = schema::read(store_, schema::frontend::backend_id(schema::frontend::dir(domain, device)));
-        if (server.ok()) servers_[{domain, device}].insert(server.value());
+        if (server.ok() && !servers_.contains({domain, device})) claims_[{domain, device}] = server.value();
       }
     }
     return {};
@@ -273,48 +239,21 @@ class Checker {
     }
     if (!row.as.empty()) {
       way.state = TRY(read(path / schema::backend::kState)).value_or("");
-      way.wanted = wanted(row, variables);
+      way.wanted = WantedPermissions::of(row.perms, variables, servers_of(variables));
     }
-    return TRY(look_at_permissions(row, path, way));
-  }
-
-  xen::Result<bool> look_at_permissions(const Row& row, const Path& path, const Way& way) {
-    if (!way.wanted) return false;
-    auto list = store_.permissions(path);
-    if (!list.ok() && hidden(list.error())) return false;
-    if (!list.ok()) return list.error();
-    if (!fits(list.value(), *way.wanted)) {
-      find(path, kPermissions, fmt::format("are {}, expected {}", text_of(list.value()), way.wanted->text), row.by);
-    }
+    TRY(look_at_permissions(row, path, way));
     return false;
   }
 
-  std::optional<Wanted> wanted(const Row& row, const Variables& variables) const {
-    std::set<DomId> servers = servers_of(variables);
-    Wanted found;
-    for (std::string_view rest = row.perms; !rest.empty();) {
-      std::string_view one = rest.substr(0, rest.find(','));
-      rest.remove_prefix(std::min(one.size() + 1, rest.size()));
-      std::string_view of = one.substr(1);
-      std::set<DomId> who;
-      if (of == "0") who = {kDom0};
-      if (of == "$DOMAIN" && variables.domain) who = {*variables.domain};
-      if (of == "$BACKEND") who = servers;
-      if (of == "*") {
-        found.anyone_reads = true;
-      } else if (who.empty()) {
-        return std::nullopt;
-      } else if (one.front() == 'n') {
-        found.owner = *who.begin();
-      } else {
-        found.readers.insert(who.begin(), who.end());
-      }
-      for (DomId domain : who)
-        found.text += fmt::format("{}{}{}", found.text.empty() ? "" : ",", one.front(), number(domain));
+  xen::Result<> look_at_permissions(const Row& row, const Path& path, const Way& way) {
+    if (!way.wanted) return {};
+    auto list = store_.permissions(path);
+    if (!list.ok() && hidden(list.error())) return {};
+    if (!list.ok()) return list.error();
+    if (!way.wanted->fit(list.value())) {
+      find(path, kPermissions, fmt::format("are {}, expected {}", text_of(list.value()), way.wanted->text()), row.by);
     }
-    if (found.text.empty()) return std::nullopt;
-    if (found.anyone_reads) found.text += " and readers";
-    return found;
+    return {};
   }
 
   bool is_stale(const Row& row, const Path& path, const Variables& variables, const std::string& text) {
@@ -338,8 +277,9 @@ class Checker {
     const Path front = schema::frontend::dir(id.domain, id.device);
     const Path record = schema::record::dir(id.domain, id.device);
     const Path error = schema::error::dir(server, id.domain, id.device);
-    if (gone(id.domain) || gone(server)) return {};
-    bool has_back = TRY(there(back)), has_front = TRY(there(front)), has_record = TRY(there(record));
+    bool has_back = TRY(there(back));
+    if (gone(id.domain) || (has_back && gone(server))) return {};
+    bool has_front = TRY(there(front)), has_record = TRY(there(record));
     if (!has_back) {
       std::string why = "there is no " + back.text();
       if (has_front) find(front, kStale, why, "toolstack,frontend");
@@ -370,6 +310,7 @@ class Checker {
   const SchemaTree& tree_;
   DomId own_{};
   std::map<Id, std::set<DomId>> servers_;
+  std::map<Id, DomId> claims_;  // of guests whose devices nobody else knows
   StoreCheck check_;
 };
 

@@ -289,6 +289,11 @@ const Broken kBroken[] = {
      {"xenstore-rm /local/domain/0/backend/vtpm"},
      {"$F: stale: there is no $B; written by toolstack or frontend; domain $D owns it",
       "$L: stale: there is no $B; written by toolstack; domain 0 owns it"}},
+    {"FrontendThatNamesABackendItNeverHad",
+     {"xenstore-rm /local/domain/0/backend/vtpm", "xenstore-rm /libxl/$D/device",
+      "guest: xenstore-write device/vtpm/0/backend-id 77"},
+     {"$F: stale: there is no /local/domain/77/backend/vtpm/$D/0; written by toolstack or frontend; domain $D owns "
+      "it"}},
     {"ErrorWithoutADevice",
      {"xenstore-write /local/domain/0/error/backend/vtpm/$D/5/error 22"},
      {"/local/domain/0/error/backend/vtpm/$D/5: stale: there is no /local/domain/0/backend/vtpm/$D/5; written by "
