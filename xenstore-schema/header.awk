@@ -43,7 +43,8 @@ function directory(r,   own) {
   take_apart(path[r])
   printf "inline xen::Path dir(%s) { return %s; }\n", parameters, expression
   if (value[r] != "\"\"")
-    printf "inline Node<%s> node(%s) { return {dir(%s), R\"s(%s)s\"}; }\n", type(value[r]), parameters, arguments, value[r]
+    printf "inline Node<%s> node(%s) { return {dir(%s), R\"s(%s)s\"}; }\n", type(value[r]), parameters, arguments, \
+      value[r]
   # What is below a domain's home, for that domain itself.
   own = path[r]
   if (!sub(/^\/local\/domain\/[$][A-Z]+\//, "", own)) return
@@ -52,9 +53,11 @@ function directory(r,   own) {
 }
 function leaf(r, name) {
   printf "inline constexpr std::string_view %s = \"%s\";\n", constant(name), name
-  printf "inline Node<%s> %s(const xen::Path& dir) { return {dir / %s, R\"s(%s)s\"}; }\n", type(value[r]), identifier(name), constant(name), value[r]
+  printf "inline Node<%s> %s(const xen::Path& dir) { return {dir / %s, R\"s(%s)s\"}; }\n", type(value[r]), \
+    identifier(name), constant(name), value[r]
   if (dir_of[r] == "/local/domain/$DOMAIN")
-    printf "inline Node<%s> own_%s() { return {\"%s\", R\"s(%s)s\"}; }\n", type(value[r]), identifier(name), name, value[r]
+    printf "inline Node<%s> own_%s() { return {\"%s\", R\"s(%s)s\"}; }\n", type(value[r]), identifier(name), name, \
+      value[r]
 }
 # The nodes of a directory, and those of the directories in it that have no name of their own.
 function contents(r,   k, j, part) {
@@ -62,8 +65,11 @@ function contents(r,   k, j, part) {
     if (k == r || dir_of[k] != path[r] || below[k] ~ /\//) continue
     if (value[k] != "\"\"") { leaf(k, below[k]); continue }
     printf "inline constexpr std::string_view %s = \"%s\";\n", constant(below[k]), below[k]
-    printf "namespace %s {\ninline xen::Path dir(const xen::Path& %s) { return %s / %s; }\n", identifier(below[k]), as[r], as[r], constant(below[k])
-    for (j = 1; j <= rows; j++) if (split(below[j], part, "/") == 2 && dir_of[j] == path[r] && part[1] == below[k]) leaf(j, part[2])
+    printf "namespace %s {\n", identifier(below[k])
+    printf "inline xen::Path dir(const xen::Path& %s) { return %s / %s; }\n", as[r], as[r], constant(below[k])
+    for (j = 1; j <= rows; j++) {
+      if (dir_of[j] == path[r] && split(below[j], part, "/") == 2 && part[1] == below[k]) leaf(j, part[2])
+    }
     printf "}  // namespace %s\n", identifier(below[k])
   }
 }
@@ -80,7 +86,7 @@ END {
   }
   printf "inline constexpr std::array<Row, %d> kRows = {{\n", rows
   for (r = 1; r <= rows; r++)
-    printf "{R\"s(%s)s\", R\"s(%s)s\", \"%s\", \"%s\", \"%s\", \"%s\", %s, \"%s\", %s},\n", path[r], value[r], as[r], by[r], \
-      readers[r], perms[r], must[r] ? "true" : "false", must_in[r], others[r] ? "true" : "false"
+    printf "{R\"s(%s)s\", R\"s(%s)s\", \"%s\", \"%s\", \"%s\", \"%s\", %s, \"%s\", %s},\n", path[r], value[r], \
+      as[r], by[r], readers[r], perms[r], must[r] ? "true" : "false", must_in[r], others[r] ? "true" : "false"
   print "}};\n\n}  // namespace schema"
 }

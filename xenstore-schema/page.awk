@@ -6,12 +6,12 @@ function present(r) { return !must[r] ? "" : must_in[r] == "" ? "always" : "stat
 END {
   if (bad) exit 1
   print "# XenStore\n"
-  print "Printed by `make docs` from `xenstore-schema/vtpm.schema`; `make check` fails when it is stale. `vtpmctl check-xenstore`"
-  print "compares a live store with the same file.\n"
-  print "`$BACKEND` is the number of the domain that serves, `$DOMAIN` the guest's, `$DEVICE` that of one of its devices. there: in"
-  print "which xenbus states of its directory a node must be there; empty: it may be missing. Permissions are as `xenstore-chmod` has"
-  print "them: the owner first, then who may read; `r*` is whoever may. The special watches `@introduceDomain` and"
-  print "`@releaseDomain` are no nodes and do not stand here."
+  print "Printed by `make docs` from `xenstore-schema/vtpm.schema`; `make check` fails when it is stale."
+  print "`vtpmctl check-xenstore` compares a live store with the same file.\n"
+  print "`$BACKEND` is the number of the domain that serves, `$DOMAIN` the guest's, `$DEVICE` that of one of its devices."
+  print "there: in which xenbus states of its directory a node must be there; empty: it may be missing. Permissions are as"
+  print "`xenstore-chmod` has them: the owner first, then who may read; `r*` is whoever may. The special watches"
+  print "`@introduceDomain` and `@releaseDomain` are no nodes and do not stand here."
   for (r = 1; r <= rows; r++) {
     if (below[r] == "") {
       printf "\n## %s\n\n%s\n", path[r], note[r]
@@ -28,7 +28,8 @@ END {
       print "|---|---|---|---|---|---|"
       begun = 1
     }
-    printf "| `%s` | %s | %s | %s | %s | %s |\n", below[r], value[r] == "\"\"" ? "" : cell(value[r]), present(r), listed(by[r]), listed(readers[r]), note[r]
+    printf "| `%s` | %s | %s | %s | %s | %s |\n", below[r], value[r] == "\"\"" ? "" : cell(value[r]), present(r), \
+      listed(by[r]), listed(readers[r]), note[r]
   }
   print "\n## Types\n"
   print "| | |\n|---|---|"

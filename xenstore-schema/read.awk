@@ -14,7 +14,7 @@ function read_tags(text,   n, i, part, name, to) {
     if (name == "as") as[rows] = to
     else if (name == "by") { by[rows] = to; known(to, who, "writer") }
     else if (name == "for") { readers[rows] = to; known(to, who, "reader") }
-    else if (name == "perms") { perms[rows] = to; known(to, "n0|n[$](BACKEND|DOMAIN)|r[*]|r[$](BACKEND|DOMAIN)", "permission") }
+    else if (name == "perms") { perms[rows] = to; known(to, "n0|[nr][$](BACKEND|DOMAIN)|r[*]", "permission") }
     else if (name == "must") { must[rows] = 1; must_in[rows] = to; known(to, "[1-6]", "state") }
     else if (name == "others") others[rows] = 1
     else fail("unknown tag: " part[i])
@@ -22,7 +22,13 @@ function read_tags(text,   n, i, part, name, to) {
 }
 BEGIN { who = "toolstack|backend|frontend|domwatch|administrator" }
 # The types stand in the comments at the beginning.
-/^#   ([A-Z]+|"text") +[^ ]/ { match($0, /[A-Z]+|"text"/); type_name[++types] = substr($0, RSTART, RLENGTH); type_note[types] = substr($0, RSTART + RLENGTH); reads_type = 1; next }
+/^#   ([A-Z]+|"text") +[^ ]/ {
+  match($0, /[A-Z]+|"text"/)
+  type_name[++types] = substr($0, RSTART, RLENGTH)
+  type_note[types] = substr($0, RSTART + RLENGTH)
+  reads_type = 1
+  next
+}
 /^#      / && reads_type { type_note[types] = type_note[types] " " substr($0, 2); next }
 { reads_type = 0 }
 /^#|^$/ { next }
@@ -52,4 +58,9 @@ BEGIN { who = "toolstack|backend|frontend|domwatch|administrator" }
   dir_of[rows] = home
   below[rows] = substr(path[rows], length(home) + 2)
 }
-END { if (!bad && rows && note[rows] == "") { print FILENAME ": no note on what " path[rows] " is for" > "/dev/stderr"; bad = 1 } }
+END {
+  if (!bad && rows && note[rows] == "") {
+    printf "%s: no note on what %s is for\n", FILENAME, path[rows] > "/dev/stderr"
+    bad = 1
+  }
+}

@@ -15,4 +15,5 @@ check-docs: check-docs-schema
 check-docs-schema:
 	$(call say,DOCS)
 	$(Q)mkdir -p $(B) && $(schema_page) > $(B)/xenstore.md
-	$(Q)diff -u Documentation/xenstore.md $(B)/xenstore.md || { echo 'Documentation/xenstore.md is stale: make docs' >&2; exit 1; }
+	$(Q)diff -u Documentation/xenstore.md $(B)/xenstore.md || \
+	  { echo 'Documentation/xenstore.md is stale: make docs' >&2; exit 1; }

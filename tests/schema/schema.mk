@@ -5,4 +5,5 @@
 layering: check-spelled
 check-spelled:
 	$(Q)tests/schema/reader_test.sh
-	$(Q)tests/schema/spelled_test.sh $$(git ls-files 'lib/*' 'engine/*' 'backend/*' 'frontend/*' 'xenstore-schema/*' | grep -E '[.](h|cc)$$')
+	$(Q)tests/schema/spelled_test.sh \
+	  $$(git ls-files 'lib/*' 'engine/*' 'backend/*' 'frontend/*' 'xenstore-schema/*' | grep -E '[.](h|cc)$$')

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Before xenstore-schema/read.awk, with the schema as the first file: finds paths and nodes of it that are spelled in sources.
+# Before xenstore-schema/read.awk, with the schema as the first file: finds paths and nodes of it that are spelled in
+# sources.
 FNR == 1 { reads_sources = FILENAME !~ /[.]schema$/ }
 FNR == 1 && reads_sources && !prepared { prepare(); prepared = 1 }
 
