@@ -27,10 +27,13 @@ NO_EXCEPTIONS := lib engine backend/ring backend/worker
 sources = $(filter-out %/main.cc,$(foreach d,$(1),$(wildcard $(d)/*.cc)))
 objects = $(patsubst %.cc,$(B)/obj/%.o,$(call sources,$(1)))
 
+SCHEMA_HEADER := $(B)/gen/xenstore-schema/vtpm.h
+
 # Libraries: name, folders.
-LIBS := base xen engine backend frontend
+LIBS := base xen schema engine backend frontend
 base_DIRS := lib/base
 xen_DIRS := lib/xen
+schema_DIRS := xenstore-schema
 engine_DIRS := engine engine/spec engine/crypto engine/state engine/dispatch engine/commands
 backend_DIRS := backend/ring backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch
 frontend_DIRS := frontend
@@ -43,7 +46,7 @@ p_main_vtpm-socketd := backend/socket/main.cc
 p_main_vtpm-domwatch := backend/domwatch/main.cc
 p_main_vtpm-frontend := frontend/main.cc
 PROGRAMS := vtpm-managerd vtpmd vtpmctl vtpm-socketd vtpm-domwatch vtpm-frontend
-OUR_LIBS := frontend backend engine xen base
+OUR_LIBS := frontend backend engine schema xen base
 # A sanitizer's runtime and a preloaded library do not go together: these builds have the loopback inside.
 XEN_LIBS := $(if $(SAN),$(B)/lib/libxen_loopback.a)
 OTHER_LIBS := -lsqlite3 -lxenstore -lxengnttab -lxenevtchn -lxenctrl -lseccomp -lcrypto -lfmt -lpthread -ldl
@@ -58,7 +61,7 @@ help:
 	@echo 'make check      all tests; parts: check-unit check-loopback check-clients check-xen'
 	@echo 'make bench fuzz soak coverage tidy format layering docs install deb clean'
 
--include $(wildcard *.mk tests/*/*.mk backend/*/*.mk)
+-include $(wildcard *.mk tests/*/*.mk backend/*/*.mk xenstore-schema/*.mk)
 
 .SECONDARY: build/.setup-build build/.setup-test
 # What a fresh Debian machine lacks; said and installed before anything is compiled.
@@ -66,7 +69,7 @@ build/.setup-%: .ci/packages
 	$(Q).ci/setup $*
 	$(Q)mkdir -p build && touch $@
 
-$(B)/obj/%.o: %.cc Makefile | build/.setup-build
+$(B)/obj/%.o: %.cc Makefile | build/.setup-build $(SCHEMA_HEADER)
 	$(call say,CXX)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(if $(filter $(addsuffix /%,$(NO_EXCEPTIONS)),$<),-fno-exceptions) -MMD -MP -c -o $@ $<
@@ -114,7 +117,7 @@ check-variants:
 
 # Who may include whom: "folders : folders they may include". Documentation/architecture.md draws it.
 layering:
-	$(Q)awk -f tests/layering.awk $$(git ls-files 'lib/*' 'engine/*' 'backend/*' 'frontend/*' | grep -E '[.](h|cc)$$')
+	$(Q)awk -f tests/layering.awk $$(git ls-files 'lib/*' 'engine/*' 'backend/*' 'frontend/*' 'xenstore-schema/*' | grep -E '[.](h|cc)$$')
 
 .PHONY: deb tidy
 deb: all
@@ -124,7 +127,7 @@ deb: all
 	$(Q)tests/install.sh $(B)/deb/vtpm-xen.deb
 	@echo $(B)/deb/vtpm-xen.deb
 tidy:
-	clang-tidy --quiet $$(git ls-files 'lib/*.cc' 'engine/*.cc' 'backend/*.cc' 'frontend/*.cc') -- $(CPPFLAGS) -std=gnu++20
+	clang-tidy --quiet $$(git ls-files 'lib/*.cc' 'engine/*.cc' 'backend/*.cc' 'frontend/*.cc' 'xenstore-schema/*.cc') -- $(CPPFLAGS) -std=gnu++20
 
 VERSION = $(shell sed -n 's/.*kVersion = "\(.*\)".*/\1/p' lib/base/version.h)
 

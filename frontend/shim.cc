@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "lib/base/log.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace frontend {
 
@@ -12,7 +13,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr const char* kFeature = "feature-protocol-v2";
 constexpr milliseconds kClosingTime{5000};
 
 }  // namespace
@@ -26,13 +26,12 @@ Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, x
 
 xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device) {
   auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
-  xen::Path front = xen::Path("device/vtpm") / device;
-  auto backend = TRY(store->read_number<uint16_t>(front / "backend-id")).at_most(UINT16_MAX);
-  auto back = xen::Path::parse(TRY(store->read(front / "backend")));
-  if (!backend || !back) return xen::SysError{EBADMSG, "read a device's nodes"};
-  xen::Watch watch = TRY(store->watch(*back / "state", "backend"));
+  xen::Path front = schema::frontend::own_dir(device);
+  auto backend = TRY(schema::read(*store, schema::frontend::backend_id(front)));
+  auto back = TRY(schema::read(*store, schema::frontend::backend(front)));
+  xen::Watch watch = TRY(store->watch(schema::backend::state(back).path, "backend"));
   return std::unique_ptr<Shim>(
-      new Shim(std::move(store), std::move(front), std::move(*back), xen::DomId{*backend}, std::move(watch)));
+      new Shim(std::move(store), std::move(front), std::move(back), backend, std::move(watch)));
 }
 
 Shim::~Shim() { close(); }
@@ -40,20 +39,21 @@ Shim::~Shim() { close(); }
 xen::Result<> Shim::connect(milliseconds most) {
   close();
   // A state that an earlier frontend left: the backend must have let go of that one's ring.
-  if (TRY(state_of(front_)) != State::Initialising) {
+  if (TRY(state_of(schema::frontend::state(front_))) != State::Initialising) {
     TRY(show(State::Closed));
     auto let_go = [](State s) { return s == State::Closed || s == State::InitWait || s == State::Initialising; };
     if (!let_go(TRY(wait_for(let_go, most)))) return xen::SysError{ETIMEDOUT, "wait for the backend to close"};
     TRY(show(State::Initialising));
   }
-  State before = TRY(state_of(back_));
+  State before = TRY(state_of(schema::backend::state(back_)));
   TRY(offer());
   // One that has closed an earlier ring sees the offer and comes back; one that closes now refuses.
   if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, most));
   auto decided = [](State s) { return s == State::Connected || s == State::Closing || s == State::Closed; };
   State state = TRY(wait_for(decided, most));
-  auto version = state == State::Connected ? store_->read(back_ / kFeature) : xen::Result<std::string>(std::string());
-  if (version.ok() && version.value() == "1") {
+  auto version = state == State::Connected ? schema::read(*store_, schema::backend::feature_protocol_v2(back_))
+                                           : xen::Result<std::string>(std::string());
+  if (version.ok() && !version.value().empty()) {
     auto shown = show(State::Connected);
     if (shown.ok()) return {};
   }
@@ -65,9 +65,9 @@ xen::Result<> Shim::connect(milliseconds most) {
 xen::Result<> Shim::offer() {
   ring_ = TRY(Ring::make(backend_));
   auto offered = store_->transact([this](xen::Transaction& t) -> xen::Result<> {
-    TRY(t.write(front_ / "ring-ref", std::to_string(static_cast<uint32_t>(ring_->ref()))));
-    TRY(t.write(front_ / "event-channel", std::to_string(static_cast<uint32_t>(ring_->port()))));
-    return t.write(front_ / kFeature, "1");
+    TRY(schema::write(t, schema::frontend::ring_ref(front_), ring_->ref()));
+    TRY(schema::write(t, schema::frontend::event_channel(front_), ring_->port()));
+    return schema::write(t, schema::frontend::feature_protocol_v2(front_), "1");
   });
   if (offered.ok()) offered = show(State::Initialised);
   if (!offered.ok()) ring_.reset();
@@ -95,7 +95,7 @@ xen::Result<> Shim::cancel() {
 xen::Result<> Shim::look() {
   bool something_changed = TRY(swallow_events());
   if (!connected() || !something_changed) return {};
-  State state = TRY(state_of(back_));
+  State state = TRY(state_of(schema::backend::state(back_)));
   bool alive = state == State::Connected || state == State::InitWait;
   if (!alive) close();
   return {};
@@ -119,18 +119,18 @@ void Shim::close() {
 }
 
 // Unknown: the node is gone, or is no state.
-xen::Result<Shim::State> Shim::state_of(const xen::Path& device) const {
-  auto number = store_->read_number<uint8_t>(device / "state");
-  if (!number.ok()) {
-    if (number.error().number == ENOENT || number.error().number == EBADMSG) return State::Unknown;
-    return number.error();
+xen::Result<Shim::State> Shim::state_of(const schema::Node<schema::Xenbus>& node) const {
+  auto state = schema::read(*store_, node);
+  if (!state.ok()) {
+    if (state.error().number == ENOENT || state.error().number == EBADMSG) return State::Unknown;
+    return state.error();
   }
-  return static_cast<State>(number.value().at_most(static_cast<uint8_t>(State::Closed)).value_or(0));
+  return static_cast<State>(state.value());
 }
 
 xen::Result<> Shim::show(State state) const {
   // The tool stack removes the nodes of a device it takes away; nobody shall find a new one.
-  TRY(store_->write_existing(front_ / "state", std::to_string(static_cast<unsigned>(state))));
+  TRY(store_->write_existing(schema::frontend::state(front_).path, std::to_string(static_cast<unsigned>(state))));
   return {};
 }
 
@@ -139,7 +139,7 @@ template <class F>
 xen::Result<Shim::State> Shim::wait_for(F wanted, milliseconds most) {
   Clock::time_point end = Clock::now() + most;
   for (;;) {
-    State state = TRY(state_of(back_));
+    State state = TRY(state_of(schema::backend::state(back_)));
     auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     if (wanted(state) || left.count() <= 0) return state;
     pollfd set{store_->fd(), POLLIN, 0};

@@ -7,6 +7,7 @@
 
 #include "frontend/ring.h"
 #include "lib/xen/store.h"
+#include "xenstore-schema/values.h"
 
 namespace frontend {
 
@@ -48,7 +49,7 @@ class Shim {
   Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, xen::DomId backend, xen::Watch watch);
 
   xen::Result<> offer();
-  xen::Result<State> state_of(const xen::Path& device) const;
+  xen::Result<State> state_of(const schema::Node<schema::Xenbus>& node) const;
   xen::Result<> show(State state) const;
   template <class F>
   xen::Result<State> wait_for(F wanted, std::chrono::milliseconds most);

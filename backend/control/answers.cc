@@ -79,7 +79,7 @@ class Findings {
       if (device.waits_for_lease) find("warning", name + " waits: another one serves its instance");
       if (device.back && !device.back->online) {
         find("warning", name + ": its nodes stand in XenStore though the toolstack has given it up; remove " +
-                            "/local/domain/0/backend/vtpm/" + text_of(id) + " when its domain is gone");
+                            device.nodes.directory().text() + " when its domain is gone");
       }
     }
   }

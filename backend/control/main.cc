@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "backend/control/ask.h"
+#include "backend/control/check_store.h"
 #include "backend/control/print.h"
 #include "backend/vault/vault.h"
 #include "lib/base/version.h"
@@ -39,6 +40,7 @@ constexpr std::array kCommands = {
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
+    Command{"check-xenstore", "what of XenStore is not as it has to be, and who may have written it"},
 };
 
 json request_for(const Command& command, const Arguments& given) {
@@ -87,6 +89,39 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
   }
 }
 
+json as_json(const backend::StoreFinding& finding) {
+  json able = json::array(), writers = json::array();
+  for (xen::DomId domain : finding.able) able.push_back(static_cast<unsigned>(domain));
+  for (size_t at = 0; at < finding.writers.size();) {
+    std::string_view one = finding.writers.substr(at, finding.writers.find(',', at) - at);
+    writers.push_back(one);
+    at += one.size() + 1;
+  }
+  return {{"path", finding.path}, {"kind", finding.kind}, {"what", finding.what},
+          {"writers", writers},   {"able", able},         {"text", finding.text()}};
+}
+
+// Needs no manager.
+int check_xenstore(const Arguments& given) {
+  auto store = xen::Store::open();
+  auto checked = store.ok() ? backend::check_store(store.value()) : xen::Result<backend::StoreCheck>(store.error());
+  if (!checked.ok()) {
+    if (given.as_json) std::printf("%s\n", json{{"ok", false}, {"error", checked.error().text()}}.dump(2).c_str());
+    std::fprintf(stderr, "vtpmctl: %s\n", checked.error().text().c_str());
+    return 2;
+  }
+  const backend::StoreCheck& check = checked.value();
+  json findings = json::array();
+  for (const auto& finding : check.findings) findings.push_back(as_json(finding));
+  if (given.as_json) {
+    std::printf("%s\n", json{{"ok", true}, {"devices", check.devices}, {"findings", findings}}.dump(2).c_str());
+  } else {
+    for (const auto& finding : check.findings) std::printf("%s\n", finding.text().c_str());
+    if (findings.empty()) std::printf("devices: %zu; all is as it has to be\n", check.devices);
+  }
+  return findings.empty() ? 0 : 1;
+}
+
 bool has_errors(const json& answer) {
   for (const json& f : answer.value("findings", json::array())) {
     if (f.value("level", "") == "error") return true;
@@ -112,6 +147,7 @@ int follow(backend::Control& control, json answer, bool as_json) {
 
 int run(const Command& command, Arguments& given) {
   std::string name = command.name;
+  if (name == "check-xenstore") return check_xenstore(given);
   backend::Control control(given.runtime + "/control.sock");
   json answer = control.ask(request_for(command, given));
   if (name == "doctor" && control.unreachable()) {

@@ -2,7 +2,7 @@
 # Completion of vtpmctl's commands, options and uuids, for bash.
 _vtpmctl() {
   local cur=${COMP_WORDS[COMP_CWORD]} command= word
-  local commands="list show create delete quarantine power-cycle rekey stats events doctor"
+  local commands="list show create delete quarantine power-cycle rekey stats events doctor check-xenstore"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case " $commands " in *" $word "*) command=$word; break ;; esac
   done

@@ -10,6 +10,7 @@
 #include "backend/worker/lockdown.h"
 #include "lib/base/log.h"
 #include "lib/base/version.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace backend {
 namespace {
@@ -38,7 +39,7 @@ int watch(uid_t uid, gid_t gid) {
   if (!domains.ok()) return fail(domains.error().text() + ": vtpm-domwatch runs in dom0");
   std::vector<xen::Watch> watches;
   std::vector<xen::Path> signs = domains.value().signs();
-  signs.emplace_back("/libxl");
+  signs.push_back(schema::records::dir());
   for (const xen::Path& sign : signs) {
     auto set = store.value().watch(sign, "look");
     if (!set.ok()) return fail(set.error().text());

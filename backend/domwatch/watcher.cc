@@ -2,6 +2,7 @@
 #include "backend/domwatch/watcher.h"
 
 #include "lib/base/log.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace backend {
 
@@ -11,14 +12,6 @@ using xen::ShutdownReason;
 namespace {
 
 constexpr DomId kDom0{0};
-
-std::optional<DomId> domain_in(std::string_view text) {
-  auto number = xen::number_in<uint16_t>(text);
-  auto bounded = number ? number->within(0, 0x7fef) : std::nullopt;
-  return bounded ? std::optional(DomId{*bounded}) : std::nullopt;
-}
-
-xen::Path proof_of(DomId domain) { return xen::proofs_path() / static_cast<unsigned>(domain); }
 
 // A directory that is not there is empty.
 std::vector<std::string> list(const xen::Store& store, const xen::Path& path) {
@@ -30,15 +23,14 @@ std::vector<std::string> list(const xen::Store& store, const xen::Path& path) {
 
 xen::Result<> Watcher::begin() {
   auto alive = TRY(domains_.look_at({}));
-  for (const std::string& name : list(store_, xen::proofs_path())) {
-    auto domain = domain_in(name);
+  for (const std::string& name : list(store_, schema::proofs::dir())) {
+    auto domain = schema::value_of<DomId>(name);
     if (!domain) continue;
-    auto text = store_.read(proof_of(*domain));
-    auto proof = text.ok() ? xen::proof_in(text.value()) : std::nullopt;
-    if (proof && alive.contains(*domain)) {
-      known_[*domain].proof = *proof;
+    auto proof = schema::read(store_, schema::proof::node(*domain));
+    if (proof.ok() && alive.contains(*domain)) {
+      known_[*domain].proof = proof.value();
     } else {
-      TRY(store_.remove(proof_of(*domain)));
+      TRY(store_.remove(schema::proof::dir(*domain)));
     }
   }
   return look();
@@ -47,15 +39,15 @@ xen::Result<> Watcher::begin() {
 // Which domains serve the vTPMs of which: libxl's own record, which no guest can write.
 std::map<DomId, std::set<DomId>> Watcher::backends() const {
   std::map<DomId, std::set<DomId>> found;
-  for (const std::string& name : list(store_, "/libxl")) {
-    auto domain = domain_in(name);
+  for (const std::string& name : list(store_, schema::records::dir())) {
+    auto domain = schema::value_of<DomId>(name);
     if (!domain) continue;
-    const xen::Path devices = xen::Path("/libxl") / static_cast<unsigned>(*domain) / "device/vtpm";
-    for (const std::string& number : list(store_, devices)) {
-      auto path = xen::Path::parse(number) ? store_.read(devices / number / "backend") : xen::SysError{};
-      auto parsed = path.ok() ? xen::Path::parse(path.value()) : std::nullopt;
-      auto parts = parsed ? parsed->below("/local/domain") : std::nullopt;
-      auto backend = parts && !parts->empty() ? domain_in(parts->front()) : std::nullopt;
+    for (const std::string& name_of_device : list(store_, schema::records_of::dir(*domain))) {
+      auto number = schema::value_of<unsigned>(name_of_device);
+      if (!number) continue;
+      auto path = schema::read(store_, schema::record::backend(schema::record::dir(*domain, *number)));
+      auto parts = path.ok() ? path.value().below(schema::homes::dir()) : std::nullopt;
+      auto backend = parts && !parts->empty() ? schema::value_of<DomId>(parts->front()) : std::nullopt;
       if (backend && *backend != kDom0) found[*domain].insert(*backend);
     }
   }
@@ -70,7 +62,7 @@ xen::Result<> Watcher::look() {
   for (auto at = known_.begin(); at != known_.end();) {
     auto next = std::next(at);
     if (!alive.contains(at->first)) {
-      TRY(store_.remove(proof_of(at->first)));
+      TRY(store_.remove(schema::proof::dir(at->first)));
       known_.erase(at);
     } else if (!wanted.contains(at->first)) {
       wanted[at->first] = at->second.readers;  // its worker may not have ended yet
@@ -90,7 +82,7 @@ xen::Result<> Watcher::look() {
     look_at(domain, state->second, at->second);
     TRY(write(domain, at->second));
   }
-  if (kept && known_.empty()) return store_.remove(xen::proofs_path().parent());
+  if (kept && known_.empty()) return store_.remove(schema::tool::dir());
   return {};
 }
 
@@ -113,8 +105,9 @@ xen::Result<> Watcher::write(DomId domain, Known& known) const {
   if (text == known.written) return {};
   std::vector<DomId> readers(known.readers.begin(), known.readers.end());
   auto written = store_.transact([&](xen::Transaction& t) -> xen::Result<> {
-    TRY(t.write(proof_of(domain), text));
-    return t.share(proof_of(domain), kDom0, readers);
+    const auto node = schema::proof::node(domain);
+    TRY(schema::write(t, node, known.proof));
+    return t.share(node.path, kDom0, readers);
   });
   if (!written.ok()) return written;
   base::log(base::Level::Info, "domain " + std::to_string(static_cast<unsigned>(domain)) + ": " + text);

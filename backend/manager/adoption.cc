@@ -77,7 +77,7 @@ void Manager::adopt(DeviceId id, const message::Hello& hello, Channel::Datagram 
   }
   find(id);
   Device* known = device(id);
-  if (known == nullptr) known = &devices_.emplace(id, Device(store_, home_, id, policy_.start_time)).first->second;
+  if (known == nullptr) known = &devices_.emplace(id, Device(store_, own_, id, policy_.start_time)).first->second;
   auto seen = known->nodes.back();
   if (seen.nodes && seen.nodes->uuid == hello.uuid) known->back = std::move(seen.nodes);
   bool still_wanted = known->back.has_value();

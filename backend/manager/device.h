@@ -39,8 +39,8 @@ struct Plan {
 constexpr std::chrono::milliseconds kStartTime{120'000};
 
 struct Device {
-  Device(const xen::Store& store, const xen::Path& home, DeviceId device, std::chrono::milliseconds start)
-      : id(device), nodes(store, home, device), start_time(start) {}
+  Device(const xen::Store& store, xen::DomId own, DeviceId device, std::chrono::milliseconds start)
+      : id(device), nodes(store, own, device), start_time(start) {}
 
   DeviceId id;
   DeviceNodes nodes;
@@ -78,10 +78,10 @@ struct Device {
 
   std::string error;  // why it is Failed
   std::string last_error;
-  bool orders_seen = false;                 // those that stood in XenStore before there was a manager
-  std::string control;                      // what became of the last order in XenStore
-  std::map<std::string, std::string> info;  // as it stands in XenStore
-  bool info_due = false;                    // a timer is set
+  bool orders_seen = false;                      // those that stood in XenStore before there was a manager
+  std::string control;                           // what became of the last order in XenStore
+  std::map<std::string_view, std::string> info;  // as it stands in XenStore
+  bool info_due = false;                         // a timer is set
   message::Statistics statistics;
 };
 

@@ -20,6 +20,7 @@
 #include "lib/base/log.h"
 #include "lib/base/version.h"
 #include "lib/xen/proofs.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace {
 
@@ -140,9 +141,9 @@ void raise_descriptor_limit() {
 
 // In dom0 from the hypervisor; elsewhere from what vtpm-domwatch writes there.
 xen::Result<std::unique_ptr<xen::DomainFacts>> domain_facts(const xen::Store& store) {
-  auto own = TRY(store.read_number<uint16_t>("domid"));
-  if (*own.at_most(UINT16_MAX) == 0) return {std::make_unique<xen::Domains>(TRY(xen::Domains::open()))};
-  return {std::make_unique<xen::Proofs>(TRY(xen::Proofs::open()))};
+  auto own = TRY(schema::read(store, schema::home::own_domid()));
+  if (own == xen::DomId{0}) return {std::make_unique<xen::Domains>(TRY(xen::Domains::open()))};
+  return {std::make_unique<xen::Proofs>(TRY(xen::Proofs::open(schema::proofs::dir())))};
 }
 
 int serve(const Options& options) {

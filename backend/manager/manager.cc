@@ -2,6 +2,7 @@
 #include "backend/manager/manager.h"
 
 #include "lib/base/log.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace backend {
 
@@ -40,11 +41,10 @@ Manager::Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts>
       host_(this_boot()) {}
 
 xen::Result<> Manager::begin() {
-  auto own = TRY(store_.read_number<uint16_t>("domid"));
-  home_ = xen::Path("/local/domain") / *own.at_most(UINT16_MAX);
+  own_ = TRY(schema::read(store_, schema::home::own_domid()));
   adopt_left_over();
   for (const xen::Path& sign : domains_->signs()) watches_.push_back(TRY(store_.watch(sign, kReleaseToken)));
-  watches_.push_back(TRY(store_.watch(home_ / "backend/vtpm", kBackendToken)));
+  watches_.push_back(TRY(store_.watch(schema::backends::dir(own_), kBackendToken)));
   loop_.add(store_.fd(), [this] { on_store(); });
   if (vault_.fd() >= 0) loop_.add(vault_.fd(), [this] { vault_.completed(); });
   scan();
@@ -56,14 +56,14 @@ xen::Result<> Manager::begin() {
 
 // What an earlier manager said about devices that were removed while there was none.
 void Manager::sweep_errors() {
-  const xen::Path errors = home_ / "error/backend/vtpm";
-  auto domains = store_.list(errors);
+  auto domains = store_.list(schema::errors::dir(own_));
   for (const std::string& domain : domains.ok() ? domains.value() : std::vector<std::string>()) {
-    if (!xen::Path::parse(domain)) continue;
-    auto numbers = store_.list(errors / domain);
+    auto first = device_in({domain, "0"}, 0);
+    if (!first) continue;
+    auto numbers = store_.list(schema::errors_of::dir(own_, first->domain));
     for (const std::string& number : numbers.ok() ? numbers.value() : std::vector<std::string>()) {
       auto id = device_in({domain, number}, 0);
-      if (id && !devices_.contains(*id)) DeviceNodes(store_, home_, *id).clear_error();
+      if (id && !devices_.contains(*id)) DeviceNodes(store_, own_, *id).clear_error();
     }
   }
 }
@@ -88,10 +88,10 @@ void Manager::on_watch(const xen::WatchEvent& event) {
     return;
   }
   auto path = xen::Path::parse(event.token == kBackendToken ? event.path : event.token);
-  auto parts =
-      path ? path->below(event.token == kBackendToken ? home_ / "backend/vtpm" : xen::Path("front")) : std::nullopt;
+  auto parts = path ? path->below(event.token == kBackendToken ? schema::backends::dir(own_) : xen::Path("front"))
+                    : std::nullopt;
   if (!parts) return;
-  if (event.token == kBackendToken && parts->size() == 4 && (*parts)[2] == "control") {
+  if (event.token == kBackendToken && parts->size() == 4 && (*parts)[2] == schema::backend::kControl) {
     if (auto id = device_in(*parts, 0)) on_order(*id, (*parts)[3]);
     return;
   }
@@ -124,7 +124,7 @@ void Manager::on_domains() {
 // Everything there is, and everything there was: a removed directory is seen by its absence.
 void Manager::scan() {
   for (auto& [id, device] : devices_) dirty_.insert(id);
-  auto domains = store_.list(home_ / "backend/vtpm");
+  auto domains = store_.list(schema::backends::dir(own_));
   for (const std::string& domain : domains.ok() ? domains.value() : std::vector<std::string>()) scan_domain(domain);
 }
 
@@ -135,7 +135,7 @@ void Manager::scan_domain(const std::string& name) {
   for (auto at = devices_.lower_bound(*first); at != devices_.end() && at->first.domain == first->domain; ++at) {
     dirty_.insert(at->first);
   }
-  auto numbers = store_.list(home_ / "backend/vtpm" / name);
+  auto numbers = store_.list(schema::backends_of::dir(own_, first->domain));
   for (const std::string& number : numbers.ok() ? numbers.value() : std::vector<std::string>()) {
     if (auto id = device_in({name, number}, 0)) find(*id);
   }
@@ -146,7 +146,7 @@ void Manager::scan_domain(const std::string& name) {
 void Manager::find(DeviceId id) {
   dirty_.insert(id);
   if (devices_.contains(id)) return;
-  Device fresh(store_, home_, id, policy_.start_time);
+  Device fresh(store_, own_, id, policy_.start_time);
   auto seen = fresh.nodes.back();
   if (seen.gone) return;
   auto look = domains_->boot_look(id.domain);
@@ -202,7 +202,7 @@ std::optional<Event> Manager::level(Device& device) {
   }
   device.back = std::move(seen.nodes);
   if (!device.front_watch) {
-    auto watch = store_.watch(device.back->front / "state", kFrontPrefix + text_of(device.id));
+    auto watch = store_.watch(schema::frontend::state(device.back->front).path, kFrontPrefix + text_of(device.id));
     if (watch.ok()) device.front_watch = std::move(watch).take();
   }
   auto domain = known_of(device);

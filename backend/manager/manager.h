@@ -181,7 +181,7 @@ class Manager {
   unsigned pool_failures_ = 0;        // one after another
   std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
   HostBoot host_;
-  xen::Path home_{"/"};
+  xen::DomId own_{};
   bool first_scan_ = true;
   bool broken_ = false;
   uint64_t next_serial_ = 1;

@@ -2,6 +2,7 @@
 #include "backend/manager/nodes.h"
 
 #include "lib/base/log.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace backend {
 
@@ -36,27 +37,35 @@ std::string number_into(const xen::Nodes& nodes, const xen::Path& path, T lowest
   return {};
 }
 
-constexpr const char* kFeature = "feature-protocol-v2";
+// The value of a node, or what is wrong with it.
+template <class T>
+std::string value_into(const xen::Nodes& nodes, const schema::Node<T>& node, std::optional<T>& to) {
+  std::optional<std::string> text;
+  std::string wrong = read_into(nodes, node.path, text);
+  if (!wrong.empty()) return wrong;
+  if (!text) return node.path.text() + " is missing";
+  to = schema::value_in(node, *text);
+  return to ? "" : node.path.text() + " is " + quoted(*text) + ", not " + schema::meaning_of(node.value);
+}
 
 // What is wrong with the ring a frontend offers.
 std::string read_ring(const xen::Nodes& nodes, const xen::Path& front, Ring& ring) {
-  uint8_t version = 0;
-  uint32_t grant = 0, port = 0;
-  std::string wrong = number_into<uint8_t>(nodes, front / kFeature, 1, 1, version);
-  if (wrong.empty()) wrong = number_into<uint32_t>(nodes, front / "ring-ref", 0, UINT32_MAX, grant);
-  if (wrong.empty()) wrong = number_into<uint32_t>(nodes, front / "event-channel", 1, INT32_MAX, port);
-  ring = {xen::GrantRef{grant}, xen::Port{port}};
+  std::optional<std::string> version;
+  std::optional<xen::GrantRef> grant;
+  std::optional<xen::Port> port;
+  std::string wrong = value_into(nodes, schema::frontend::feature_protocol_v2(front), version);
+  if (wrong.empty()) wrong = value_into(nodes, schema::frontend::ring_ref(front), grant);
+  if (wrong.empty()) wrong = value_into(nodes, schema::frontend::event_channel(front), port);
+  if (wrong.empty()) ring = {*grant, *port};
   return wrong;
 }
 
 std::string read_front(const xen::Nodes& nodes, const xen::Path& front, FrontNodes& found) {
   std::optional<std::string> there;
-  std::string wrong = read_into(nodes, front / "state", there);
+  std::string wrong = read_into(nodes, schema::frontend::state(front).path, there);
   if (!wrong.empty() || !there) return wrong;
-  uint8_t state = 0;
-  wrong = number_into<uint8_t>(nodes, front / "state", 1, 6, state);
+  wrong = value_into(nodes, schema::frontend::state(front), found.state);
   if (!wrong.empty()) return wrong;
-  found.state = static_cast<Xenbus>(state);
   if (*found.state != Xenbus::Initialised && *found.state != Xenbus::Connected) return {};
   Ring ring;
   wrong = read_ring(nodes, front, ring);
@@ -66,40 +75,42 @@ std::string read_front(const xen::Nodes& nodes, const xen::Path& front, FrontNod
 
 }  // namespace
 
-DeviceNodes::DeviceNodes(const xen::Store& store, const xen::Path& home, DeviceId id)
+DeviceNodes::DeviceNodes(const xen::Store& store, xen::DomId own, DeviceId id)
     : store_(store),
       id_(id),
-      back_(home / "backend/vtpm" / static_cast<unsigned>(id.domain) / id.number),
-      error_(home / "error/backend/vtpm" / static_cast<unsigned>(id.domain) / id.number) {}
+      back_(schema::backend::dir(own, id.domain, id.number)),
+      error_(schema::error::dir(own, id.domain, id.number)) {}
 
 Seen<BackNodes> DeviceNodes::back() const {
   Seen<BackNodes> seen;
-  std::optional<std::string> state, front, uuid;
+  const xen::Path state_path = schema::backend::state(back_).path;
+  const auto front_node = schema::backend::frontend(back_);
+  const auto uuid_node = schema::backend::uuid(back_);
+  const auto id_node = schema::backend::frontend_id(back_);
+  std::optional<std::string> state, front, uuid, online;
+  std::optional<xen::DomId> domain;
   BackNodes found;
-  seen.wrong = read_into(store_, back_ / "state", state);
+  seen.wrong = read_into(store_, state_path, state);
   if (seen.wrong.empty() && !state) {
     seen.gone = true;
     return seen;
   }
-  uint8_t online = 0;
-  uint16_t domain = 0;
-  if (seen.wrong.empty()) seen.wrong = number_into<uint8_t>(store_, back_ / "state", 0, 8, found.state);
-  if (seen.wrong.empty()) seen.wrong = number_into<uint8_t>(store_, back_ / "online", 0, 1, online);
-  if (seen.wrong.empty()) seen.wrong = number_into<uint16_t>(store_, back_ / "frontend-id", 0, UINT16_MAX, domain);
-  if (seen.wrong.empty()) seen.wrong = read_into(store_, back_ / "frontend", front);
-  if (seen.wrong.empty()) seen.wrong = read_into(store_, back_ / "uuid", uuid);
+  if (seen.wrong.empty()) seen.wrong = number_into<uint8_t>(store_, state_path, 0, 8, found.state);
+  if (seen.wrong.empty()) seen.wrong = value_into(store_, schema::backend::online(back_), online);
+  if (seen.wrong.empty()) seen.wrong = value_into(store_, id_node, domain);
+  if (seen.wrong.empty()) seen.wrong = read_into(store_, front_node.path, front);
+  if (seen.wrong.empty()) seen.wrong = read_into(store_, uuid_node.path, uuid);
   if (!seen.wrong.empty()) return seen;
-  found.online = online == 1;
+  found.online = online == "1";
   auto path = front ? xen::Path::parse(*front) : std::nullopt;
   auto parsed = uuid ? vault::uuid_in(*uuid) : std::nullopt;
-  xen::Path home = xen::Path("/local/domain") / static_cast<unsigned>(id_.domain);
-  if (xen::DomId{domain} != id_.domain) {
-    seen.wrong = (back_ / "frontend-id").text() + " is not the domain in its path";
+  const xen::Path home = schema::home::dir(id_.domain);
+  if (domain != id_.domain) {
+    seen.wrong = id_node.path.text() + " is not the domain in its path";
   } else if (!path || !path->below(home)) {
-    seen.wrong =
-        (back_ / "frontend").text() + " is " + quoted(front.value_or("")) + ", not a path below " + home.text();
+    seen.wrong = front_node.path.text() + " is " + quoted(front.value_or("")) + ", not a path below " + home.text();
   } else if (!parsed) {
-    seen.wrong = (back_ / "uuid").text() + " is " + quoted(uuid.value_or("")) + ", not a uuid";
+    seen.wrong = uuid_node.path.text() + " is " + quoted(uuid.value_or("")) + ", not a uuid";
   } else {
     found.front = *path;
     found.uuid = *parsed;
@@ -123,43 +134,44 @@ Seen<FrontNodes> DeviceNodes::front(const xen::Path& front) const {
 }
 
 xen::Result<> DeviceNodes::show(Xenbus state) const {
-  const std::string wanted = std::to_string(static_cast<unsigned>(state));
+  const auto node = schema::backend::state(back_);
+  const std::string wanted = schema::text_of(state);
   return store_.transact([&](xen::Transaction& t) -> xen::Result<> {
     std::optional<std::string> now;
     // A node that cannot be read is as good as removed: nothing is written.
-    static_cast<void>(read_into(t, back_ / "state", now));
+    static_cast<void>(read_into(t, node.path, now));
     // Writing what stands there already would only wake us again.
     if (!now || *now == wanted) return {};
     if (state == Xenbus::InitWait) {
-      auto told = t.write(back_ / kFeature, "1");
+      auto told = schema::write(t, schema::backend::feature_protocol_v2(back_), "1");
       if (!told.ok()) return told;
     }
-    return t.write(back_ / "state", wanted);
+    return schema::write(t, node, state);
   });
 }
 
-xen::Result<> DeviceNodes::show_info(const std::map<std::string, std::string>& changed) const {
+xen::Result<> DeviceNodes::show_info(const std::map<std::string_view, std::string>& changed) const {
   return store_.transact([&](xen::Transaction& t) -> xen::Result<> {
-    if (!TRY(t.exists(back_ / "state"))) return {};
-    for (const auto& [name, value] : changed) TRY(t.write(back_ / "info" / name, value));
+    if (!TRY(t.exists(schema::backend::state(back_).path))) return {};
+    for (const auto& [name, value] : changed) TRY(t.write(schema::backend::info::dir(back_) / name, value));
     return {};
   });
 }
 
-std::optional<std::string> DeviceNodes::info(const std::string& name) const {
+std::optional<std::string> DeviceNodes::info(std::string_view name) const {
   std::optional<std::string> text;
-  static_cast<void>(read_into(store_, back_ / "info" / name, text));
+  static_cast<void>(read_into(store_, schema::backend::info::dir(back_) / name, text));
   return text;
 }
 
 std::vector<std::string> DeviceNodes::orders() const {
-  auto names = store_.list(back_ / "control");
+  auto names = store_.list(schema::backend::control::dir(back_));
   return names.ok() ? names.value() : std::vector<std::string>();
 }
 
 std::optional<std::string> DeviceNodes::take_order(const std::string& name) const {
   std::optional<std::string> taken;
-  const xen::Path path = back_ / "control" / name;
+  const xen::Path path = schema::backend::control::dir(back_) / name;
   auto done = store_.transact([&](xen::Transaction& t) -> xen::Result<> {
     taken.reset();
     if (!TRY(t.exists(path))) return {};
@@ -172,13 +184,13 @@ std::optional<std::string> DeviceNodes::take_order(const std::string& name) cons
 }
 
 void DeviceNodes::tell_error(const std::string& text) const {
-  auto written = store_.write(error_ / "error", std::to_string(EINVAL) + " " + text);
+  auto written = schema::write(store_, schema::error::error(error_), std::to_string(EINVAL) + " " + text);
   if (!written.ok()) base::log(base::Level::Warning, "device " + text_of(id_) + ": " + written.error().text());
 }
 
 // With the directories above it that hold nothing else, so that nothing of ours outlives the last device.
 void DeviceNodes::clear_error() const {
-  auto there = store_.exists(error_ / "error");
+  auto there = store_.exists(schema::error::error(error_).path);
   if (!there.ok() || !there.value()) return;
   auto removed = store_.remove(error_);
   xen::Path above = error_;

@@ -10,11 +10,11 @@
 #include "backend/manager/spawn.h"
 #include "backend/vault/vault.h"
 #include "lib/xen/store.h"
+#include "xenstore-schema/values.h"
 
 namespace backend {
 
-// XenbusState, as far as it is spoken here.
-enum class Xenbus : uint8_t { Initialising = 1, InitWait = 2, Initialised = 3, Connected = 4, Closing = 5, Closed = 6 };
+using schema::Xenbus;
 
 struct BackNodes {
   xen::Path front{"/"};
@@ -44,7 +44,9 @@ struct Seen {
 
 class DeviceNodes {
  public:
-  DeviceNodes(const xen::Store& store, const xen::Path& home, DeviceId id);
+  DeviceNodes(const xen::Store& store, xen::DomId own, DeviceId id);
+
+  const xen::Path& directory() const { return back_; }
 
   Seen<BackNodes> back() const;
   Seen<FrontNodes> front(const xen::Path& front) const;
@@ -54,10 +56,10 @@ class DeviceNodes {
   xen::Result<> show(Xenbus state) const;
 
   // Written below `info`, all at once, unless the device has been removed.
-  xen::Result<> show_info(const std::map<std::string, std::string>& changed) const;
+  xen::Result<> show_info(const std::map<std::string_view, std::string>& changed) const;
 
   // As it was written there; nothing when it cannot be had.
-  std::optional<std::string> info(const std::string& name) const;
+  std::optional<std::string> info(std::string_view name) const;
 
   // The names of what stands below `control`.
   std::vector<std::string> orders() const;

@@ -4,13 +4,14 @@
 #include <array>
 
 #include "backend/manager/manager.h"
+#include "xenstore-schema/vtpm.h"
 
 namespace backend {
 
 namespace {
 
-constexpr const char* kPowerCycle = "power-cycle";
-constexpr const char* kLogLevel = "log-level";
+using schema::backend::control::kLogLevel;
+using schema::backend::control::kPowerCycle;
 
 }  // namespace
 
@@ -29,7 +30,7 @@ void Manager::on_order(DeviceId id, const std::string& name) {
   std::string wrong = name == kPowerCycle ? order_power_cycle(found->back->uuid, *value) : order_log_level(*value);
   found->control = name + ": " + (wrong.empty() ? "done" : wrong);
   log(wrong.empty() ? Level::Notice : Level::Warning, *found, "ordered in XenStore: " + found->control);
-  found->info.erase("control");  // written even when it is the same again
+  found->info.erase(schema::backend::info::kControl);  // written even when it is the same again
   show_info(*found);
 }
 

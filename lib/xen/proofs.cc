@@ -77,10 +77,10 @@ std::optional<Proof> proof_in(std::string_view text) {
   return proof;
 }
 
-Result<Proofs> Proofs::open() { return Proofs(TRY(Store::open())); }
+Result<Proofs> Proofs::open(Path directory) { return Proofs(TRY(Store::open()), std::move(directory)); }
 
 Result<std::optional<Proof>> Proofs::proof(DomId domain) const {
-  auto text = store_.read(proofs_path() / static_cast<unsigned>(domain));
+  auto text = store_.read(directory_ / static_cast<unsigned>(domain));
   // Of a node that is not there a domain that may not see its directory is told the one or the other.
   if (!text.ok() && (text.error().number == ENOENT || text.error().number == EACCES)) return std::optional<Proof>();
   if (!text.ok()) return text.error();

@@ -17,30 +17,28 @@ struct Proof {
   bool operator==(const Proof&) const = default;
 };
 
-// One node for a domain: /tool/vtpm/domain/D, "STATE BOOT SUSPENDED", each one word.
-inline const Path& proofs_path() {
-  static const Path path = "/tool/vtpm/domain";
-  return path;
-}
+// One node for a domain: "STATE BOOT SUSPENDED", each one word.
 std::string text_of(const Proof& proof);
 std::optional<Proof> proof_in(std::string_view text);
 
 class Proofs : public DomainFacts {
  public:
-  static Result<Proofs> open();
+  // `directory` holds a node for each domain, with its number for a name.
+  static Result<Proofs> open(Path directory);
   Result<std::optional<DomainState>> look(DomId domain) const override;
   Result<std::map<DomId, DomainState>> look_at(const std::set<DomId>& domains) const override;
   Result<BootLook> boot_look(DomId domain) const override;
   Result<bool> looks_new(DomId domain) const override;
   bool looked_new(DomId domain) const override;
   bool come_late() const override { return true; }
-  std::vector<Path> signs() const override { return {proofs_path()}; }
+  std::vector<Path> signs() const override { return {directory_}; }
 
  private:
-  explicit Proofs(Store store) : store_(std::move(store)) {}
+  Proofs(Store store, Path directory) : store_(std::move(store)), directory_(std::move(directory)) {}
   Result<std::optional<Proof>> proof(DomId domain) const;
 
   Store store_;
+  Path directory_;
 };
 
 }  // namespace xen

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include "lib/base/verify.h"
 
@@ -83,6 +84,18 @@ Result<bool> Nodes::exists(const Path& path) const {
   return value.error();
 }
 
+Result<std::vector<Permission>> Nodes::permissions(const Path& path) const {
+  unsigned count = 0;
+  Malloced<xs_permissions> list(xs_get_permissions(store_, transaction_, path.c_str(), &count));
+  if (!list) return failed("read the permissions of a XenStore node");
+  std::vector<Permission> all;
+  for (const xs_permissions& one : std::span(list.get(), count)) {
+    all.push_back(
+        {DomId{static_cast<uint16_t>(one.id)}, (one.perms & XS_PERM_READ) != 0, (one.perms & XS_PERM_WRITE) != 0});
+  }
+  return all;
+}
+
 Result<> Nodes::write(const Path& path, std::string_view value) const {
   if (!xs_write(store_, transaction_, path.c_str(), value.data(), static_cast<unsigned>(value.size()))) {
     return failed("write to XenStore");
@@ -138,6 +151,13 @@ Result<bool> Store::write_existing(const Path& path, std::string_view value) con
   });
   if (!written.ok()) return written.error();
   return there;
+}
+
+Result<bool> Store::introduced(DomId domain) const {
+  errno = 0;
+  bool known = xs_is_domain_introduced(store_, static_cast<unsigned>(domain));
+  if (!known && errno == EACCES) return failed("ask XenStore about a domain");
+  return known;
 }
 
 Result<Watch> Store::watch(const Path& path, std::string token) const {

@@ -52,6 +52,12 @@ std::optional<base::Untrusted<T>> number_in(std::string_view text) {
   return base::Untrusted<T>(value);
 }
 
+// Of a node: the first of its list is its owner's, and says what everybody may who is not listed.
+struct Permission {
+  DomId domain{};
+  bool read = false, write = false;
+};
+
 // Reads and writes, inside a transaction or directly. Does not own the connection.
 class Nodes {
  public:
@@ -67,6 +73,7 @@ class Nodes {
   }
   Result<std::vector<std::string>> list(const Path& path) const;
   Result<bool> exists(const Path& path) const;
+  Result<std::vector<Permission>> permissions(const Path& path) const;
   Result<> write(const Path& path, std::string_view value) const;
   // The node belongs to this domain, and the readers, and nobody else, may read it.
   Result<> share(const Path& path, DomId owner, const std::vector<DomId>& readers) const;
@@ -137,6 +144,9 @@ class Store : public Nodes {
 
   // Writes unless the node has been removed meanwhile: a plain write would make it anew. False: it is gone.
   Result<bool> write_existing(const Path& path, std::string_view value) const;
+
+  // Whether XenStore knows a running domain of that number. EACCES: only dom0 may ask.
+  Result<bool> introduced(DomId domain) const;
 
   // Fires once at once, then at every change of the path or below it. The path need not exist.
   Result<Watch> watch(const Path& path, std::string token) const;

@@ -5,16 +5,22 @@
 . /rig/lib/manager.sh
 . /rig/lib/stock.sh
 
+schema_check() { check "$type: XenStore is as the schema says: $1" vtpmctl check-xenstore; }
+
 check "the manager starts" manager_start
 for type in $TYPES; do
   create_checks
+  schema_check "created"
   probe_checks
+  schema_check "connected"
   extend_checks
   tss_checks
   reload_checks
+  schema_check "the driver has been reloaded"
   kill_checks
   attach_checks
   reboot_checks
   destroy_checks
+  schema_check "destroyed"
 done
 finish
