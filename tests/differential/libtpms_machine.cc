@@ -157,8 +157,6 @@ class Libtpms : public Machine {
 
 }  // namespace
 
-const char* name() { return "libtpms"; }
-
 std::unique_ptr<Machine> make(bool with_endorsement_key) {
   auto made = std::make_unique<Libtpms>();
   // libtpms ships a bare TPM, disabled and deactivated; a maker makes the key and enables and activates it.

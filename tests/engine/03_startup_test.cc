@@ -32,7 +32,6 @@ TEST_F(Startup, ASecondOneIsRefused) {
 TEST_F(Startup, AnUnknownTypeIsABadParameterAndTheTpmStaysClosed) {
   for (uint16_t type : std::initializer_list<uint16_t>{0, 4, 0x100, 0xffff}) {
     EXPECT_TRUE(refused(tpm.startup(type), rc::BadParameter)) << type;
-    if (libtpms()) return;  // counts the refused one as a start
   }
   EXPECT_TRUE(refused(tpm.pcr_read(0), rc::InvalidPostInit));
   EXPECT_TRUE(ok(tpm.startup(kClear)));

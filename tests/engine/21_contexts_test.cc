@@ -124,9 +124,7 @@ TEST_F(Contexts, ASessionWaitsForItsKey) {
   ASSERT_TRUE(ok(tpm.flush(key, 1)));
   EXPECT_TRUE(refused(load(blob, false, other), kResourceMissing));
   uint32_t back = handle_of(load(key_blob));
-  if (!libtpms()) {
-    EXPECT_TRUE(refused(load(blob, false, other), rc::BadHandle));
-  }
+  EXPECT_TRUE(refused(load(blob, false, other), rc::BadHandle));
   session->handle = handle_of(load(blob, false, back));
   EXPECT_TRUE(ok(tpm.run({.ordinal = 0x21, .handles = Out().u32(back), .proofs = {{.session = session}}})));
 }
@@ -260,7 +258,6 @@ TEST_F(Contexts, AuthContextsOfVersion11ComeBackForTheSameOwner) {
 }
 
 TEST_F(Contexts, ResetTouchesContextsOfVersion11Only) {
-  if (libtpms()) GTEST_SKIP() << "libtpms keeps them";
   Reply old = tpm.run({.ordinal = 0xb6, .handles = Out().u32(w.oiap()->handle)});
   Reply old_key = tpm.run({.ordinal = 0xb4, .handles = Out().u32(w.load(w.keys().sign))});
   Bytes fresh = saved(w.oiap()->handle, kRtAuth);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Machine: the TPM under test as its platform sees it. The tests of the chapters know no more of it than this, so that
-// they run against the engine and, to prove the tests themselves, against libtpms.
+// Machine: the TPM under test as its platform sees it. The tests know no more of it than this, so that the cases of
+// tests/differential run against the engine and against libtpms.
 #pragma once
 
 #include <memory>
@@ -33,8 +33,6 @@ class Machine {
   virtual void break_disk(bool broken) = 0;
 };
 
-// Which implementation this program was linked with: "engine" or "libtpms".
-const char* name();
 // A fresh TPM as a maker ships it, powered on, before TPM_Startup.
 std::unique_ptr<Machine> make(bool with_endorsement_key = true);
 // The TPM that `snapshot` was taken of.

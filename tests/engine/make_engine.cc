@@ -4,7 +4,6 @@
 
 namespace machine {
 
-const char* name() { return "engine"; }
 std::unique_ptr<Machine> make(bool with_endorsement_key) {
   return std::make_unique<EngineMachine>(with_endorsement_key);
 }

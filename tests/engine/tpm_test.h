@@ -39,8 +39,4 @@ testing::AssertionResult refused(const client::Answer<T>& answer, uint32_t code)
   return refused(answer.reply, code);
 }
 
-// Whether this program is linked with libtpms, which is known to do otherwise here; Documentation/deviations.md says
-// why.
-inline bool libtpms() { return std::string_view(machine::name()) == "libtpms"; }
-
 }  // namespace world
