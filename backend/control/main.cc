@@ -106,8 +106,9 @@ int check_xenstore(const Arguments& given) {
   auto store = xen::Store::open();
   auto checked = store.ok() ? backend::check_store(store.value()) : xen::Result<backend::StoreCheck>(store.error());
   if (!checked.ok()) {
-    if (given.as_json) std::printf("%s\n", json{{"ok", false}, {"error", checked.error().text()}}.dump(2).c_str());
-    std::fprintf(stderr, "vtpmctl: %s\n", checked.error().text().c_str());
+    std::string why = checked.error().text() + (store.ok() ? "" : "; is xenstored running? See `vtpmctl doctor`");
+    if (given.as_json) std::printf("%s\n", json{{"ok", false}, {"error", why}}.dump(2).c_str());
+    std::fprintf(stderr, "vtpmctl: %s\n", why.c_str());
     return 2;
   }
   const backend::StoreCheck& check = checked.value();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # awk -v least=N -f compare.awk deviations.md deviations.tsv engine.cases libtpms.cases
 # Every case on both sides; every difference listed with the number of its entry in deviations.md; everything listed seen,
-# but for lines of chance ("-").
+# but for lines of chance ("-"), which match a few cases at most; every entry shown by a line or by a test.
 BEGIN { FS = "\t" }
 function glob(text,   re) {
   re = text
@@ -12,11 +12,19 @@ function glob(text,   re) {
 }
 function complain(text) { if (++broken <= 60) print "differential: " text }
 FNR == 1 { file++ }
-file == 1 { if (match($0, /^\| D[0-9]+ \|/)) known[substr($0, 3, RLENGTH - 4)] = 1; next }
+file == 1 {
+  if (match($0, /^\| D[0-9]+ \|/)) {
+    number = substr($0, 3, RLENGTH - 4)
+    known[number] = 1
+    if ($0 !~ /`[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z0-9]*`|`rows_test`|[Nn]o test/) unshown[number] = 1
+  }
+  next
+}
 file == 2 {
   if ($0 ~ /^#/ || $0 == "") next
   if (NF != 4) { complain("deviations.tsv:" FNR ": four columns are wanted"); next }
   if ($1 != "-" && !($1 in known)) complain("deviations.tsv:" FNR ": " $1 " is no entry of deviations.md")
+  delete unshown[$1]
   n++
   entry[n] = $1; line[n] = FNR; text[n] = $2; name[n] = glob($2); ours[n] = glob($3); theirs[n] = glob($4)
   next
@@ -43,6 +51,9 @@ END {
   for (c in engine) if (!(c in seen)) complain(c ": only the engine has this case: " engine[c])
   for (i = 1; i <= n; i++)
     if (!hits[i] && entry[i] != "-") complain("deviations.tsv:" line[i] ": " entry[i] " " text[i] " never occurs")
+  for (i = 1; i <= n; i++)
+    if (hits[i] > 5 && entry[i] == "-") complain("deviations.tsv:" line[i] ": " hits[i] " cases are no chance: " text[i])
+  for (d in unshown) complain("deviations.md: " d " has neither a test nor a line of deviations.tsv")
   if (compared < least) complain(compared " cases, fewer than " least)
   printf "differential: %d cases, %d of them differ as deviations.md says, %d otherwise\n", compared,
          different - unlisted, unlisted

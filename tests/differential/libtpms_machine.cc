@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The machine that is libtpms, in process: what the chapters' tests are proved against.
+// The machine that is libtpms, in process: what the engine is compared with.
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_nvfilename.h>

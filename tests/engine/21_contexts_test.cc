@@ -151,6 +151,7 @@ TEST_F(Contexts, ATransportComesBack) {
   ASSERT_TRUE(ok(client::open_transport(tpm, *t, kSrk, w.srk().pub(), kSrkAuth)));
   Bytes blob = saved(t->session->handle, kRtTrans);
   Command read{.ordinal = 0x15, .params = Out().u32(0)};
+  EXPECT_TRUE(refused(tpm.run(client::execute_transport(tpm, t, read, {})), rc::InvalidAuthHandle)) << "21.2, 10.c";
   t->session->handle = handle_of(load(blob));
   EXPECT_TRUE(ok(tpm.run(client::execute_transport(tpm, t, read, {}))));
 }

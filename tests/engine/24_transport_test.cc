@@ -247,6 +247,24 @@ TEST_F(Transported, AWrongProofInsideEndsTheInnerSessionOnly) {
   EXPECT_TRUE(ok(released));
 }
 
+TEST_F(Transported, AKeyOfOtherPcrsIsRefusedInsideAndTheLogGoesOn) {
+  Handle t = opened(client::kTransportLog);
+  client::Key key = client::signing_key();
+  Bytes selection = client::pcr_selection({8});
+  key.pcr_info = client::pcr_info(selection, client::composite(selection, {client::secret("another boot")}));
+  auto made = tpm.create_wrap_key(kSrk, kSrkAuth, key, kKeyAuth);
+  ASSERT_TRUE(ok(made));
+  Command sign{.ordinal = 0x3c,
+               .handles = Out().u32(w.load(made.value)),
+               .params = Out().sized(Bytes(20, 's')),
+               .proofs = {w.by_key()}};
+  client::Carried carried{.clear_in = 4, .key_hash = client::logged_key(made.value.pub())};
+  EXPECT_TRUE(refused(run(t, sign, carried), rc::WrongPcrVal));
+  EXPECT_TRUE(t->session->alive);
+  EXPECT_TRUE(ok(extend(t)));
+  EXPECT_TRUE(ok(tpm.run(release(t, w.load(w.keys().sign), client::secret("replay")))));
+}
+
 TEST_F(Transported, AReplayIsRefused) {
   Handle t = opened(client::kTransportEncrypt);
   client::Prepared prepared =
