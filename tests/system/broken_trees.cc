@@ -345,6 +345,29 @@ TEST_P(BrokenTreesInADriverDomain, AreNamed) {
 INSTANTIATE_TEST_SUITE_P(All, BrokenTreesInADriverDomain, ::testing::ValuesIn(kBrokenInADriverDomain),
                          [](const auto& broken) { return broken.param.name; });
 
+// As many nodes as a directory of a guest's may have: all are named, and the rest is still looked at.
+TEST_F(Tree, OfAGuestThatFloodsIt) {
+  Words words = {program("xen-loopback"), "exec", guest_, "--", "xenstore-write"};
+  constexpr size_t kNodes = 50, kLength = 30;
+  for (size_t i = 0; i < kNodes; i++) {
+    words.push_back("device/vtpm/0/" + std::string(kLength, 'a') + std::to_string(i));
+    words.push_back(std::string(kLength, '1'));
+  }
+  ASSERT_EQ(run(words).status, 0);
+  break_it({"", {"xenstore-write $B/state 9"}, {}});
+  Finished checked = run({program("vtpmctl"), "check-xenstore"});
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_EQ(lines(checked.output).size(), kNodes + 1);
+  EXPECT_NE(checked.output.find(filled("$B/state: ill-typed: is '9'")), std::string::npos);
+}
+
+// XenStore takes longer ones from dom0 than the rest of this project.
+TEST_F(Tree, WithANameThatIsTooLong) {
+  const std::string path = filled("$B/") + std::string(2040, 'z');
+  ASSERT_EQ(run({"xenstore-write", path, "1"}).status, 0);
+  expect({(path + ": stray: a name that is too long; its directory: domain 0 owns it").c_str()});
+}
+
 TEST_F(Tree, IsDescribedInJson) {
   break_it({"", {"xenstore-chmod $B/uuid n0 b$D"}, {}});
   Finished checked = run({program("vtpmctl"), "check-xenstore", "--json"});
