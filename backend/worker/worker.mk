@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-# The worker's allow-list of system calls, from its policy.
+# The allow-list of system calls of each confined program, from its policy.
 
-SYSCALLS := $(B)/gen/backend/worker/syscalls.inc
-
-$(SYSCALLS): backend/worker/policy.awk backend/worker/syscalls.policy
+$(B)/gen/%/syscalls.inc: backend/worker/policy.awk %/syscalls.policy
 	$(call say,GEN)
 	$(Q)mkdir -p $(@D)
 	$(Q)awk -f $^ > $@.new && mv $@.new $@
 
-$(B)/obj/backend/worker/lockdown.o: $(SYSCALLS)
+$(B)/obj/backend/worker/lockdown.o: $(B)/gen/backend/worker/syscalls.inc
+$(B)/obj/backend/domwatch/main.o: $(B)/gen/backend/domwatch/syscalls.inc
