@@ -21,6 +21,13 @@ std::optional<T> decimal(std::string_view text, T lowest, T highest) {
   return number ? number->within(lowest, highest) : std::nullopt;
 }
 
+// The same of a type of its own, an enumeration.
+template <class T, std::unsigned_integral U>
+std::optional<T> numbered(std::string_view text, U lowest, U highest) {
+  auto number = decimal<U>(text, lowest, highest);
+  return number ? std::optional(static_cast<T>(*number)) : std::nullopt;
+}
+
 template <class T>
 bool has(std::string_view text) {
   return value_of<T>(text).has_value();
@@ -79,18 +86,15 @@ std::optional<unsigned> value_of(std::string_view text) {
 }
 template <>
 std::optional<xen::DomId> value_of(std::string_view text) {
-  auto number = decimal<uint16_t>(text, 0, kHighestDomain);
-  return number ? std::optional(xen::DomId{*number}) : std::nullopt;
+  return numbered<xen::DomId, uint16_t>(text, 0, kHighestDomain);
 }
 template <>
 std::optional<xen::GrantRef> value_of(std::string_view text) {
-  auto number = decimal<uint32_t>(text, 0, UINT32_MAX);
-  return number ? std::optional(xen::GrantRef{*number}) : std::nullopt;
+  return numbered<xen::GrantRef, uint32_t>(text, 0, UINT32_MAX);
 }
 template <>
 std::optional<xen::Port> value_of(std::string_view text) {
-  auto number = decimal<uint32_t>(text, 1, INT32_MAX);
-  return number ? std::optional(xen::Port{*number}) : std::nullopt;
+  return numbered<xen::Port, uint32_t>(text, 1, INT32_MAX);
 }
 template <>
 std::optional<xen::Path> value_of(std::string_view text) {
@@ -112,8 +116,7 @@ std::optional<Uuid> value_of(std::string_view text) {
 }
 template <>
 std::optional<Xenbus> value_of(std::string_view text) {
-  auto number = decimal<uint8_t>(text, 1, 6);
-  return number ? std::optional(static_cast<Xenbus>(*number)) : std::nullopt;
+  return numbered<Xenbus, uint8_t>(text, 1, 6);
 }
 
 }  // namespace schema
