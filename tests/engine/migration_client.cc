@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "tests/engine/openssl.h"
 #include "tests/engine/parsed.h"
 
 namespace client {
@@ -18,17 +19,7 @@ void must(bool it_works) {
   if (!it_works) abort();
 }
 
-template <auto Free>
-struct Frees {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bn = std::unique_ptr<BIGNUM, Frees<BN_free>>;
 using BnCtx = std::unique_ptr<BN_CTX, Frees<BN_CTX_free>>;
-using PKey = std::unique_ptr<EVP_PKEY, Frees<EVP_PKEY_free>>;
-using PKeyCtx = std::unique_ptr<EVP_PKEY_CTX, Frees<EVP_PKEY_CTX_free>>;
 
 Bn bn(const Bytes& bytes) { return Bn(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr)); }
 

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/engine/openssl.h"
 #include "tests/engine/parsed.h"
 
 namespace client {
@@ -23,15 +24,8 @@ namespace {
 constexpr uint16_t kRequestTag = 0xc1;
 constexpr uint16_t kResponseTag = 0xc4;
 
-template <class T, void (*free_it)(T*)>
-struct Frees {
-  void operator()(T* it) const { free_it(it); }
-};
-using PKey = std::unique_ptr<EVP_PKEY, Frees<EVP_PKEY, EVP_PKEY_free>>;
-using PKeyCtx = std::unique_ptr<EVP_PKEY_CTX, Frees<EVP_PKEY_CTX, EVP_PKEY_CTX_free>>;
-using Bn = std::unique_ptr<BIGNUM, Frees<BIGNUM, BN_free>>;
-using ParamBld = std::unique_ptr<OSSL_PARAM_BLD, Frees<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Frees<OSSL_PARAM, OSSL_PARAM_free>>;
+using ParamBld = std::unique_ptr<OSSL_PARAM_BLD, Frees<OSSL_PARAM_BLD_free>>;
+using Params = std::unique_ptr<OSSL_PARAM, Frees<OSSL_PARAM_free>>;
 
 // A test program whose OpenSSL does not work has nothing to report.
 void must(bool it_works) {

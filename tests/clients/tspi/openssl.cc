@@ -15,10 +15,10 @@
 namespace tspi {
 namespace {
 
-using Context = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, Deleter<EVP_CIPHER_CTX_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Number = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
+using Context = client::PKeyCtx;
+using Cipher = std::unique_ptr<EVP_CIPHER_CTX, Frees<EVP_CIPHER_CTX_free>>;
+using Certificate = std::unique_ptr<X509, Frees<X509_free>>;
+using Number = client::Bn;
 constexpr int kBlock = 16;
 
 // Ends the program: without OpenSSL's own work there is nothing to compare with.
@@ -40,10 +40,10 @@ void name(X509_NAME* in, const std::string& text) {
 
 Key public_key(const Bytes& modulus) {
   Number n(BN_bin2bn(modulus.data(), int_of(modulus.size()), nullptr));
-  std::unique_ptr<OSSL_PARAM_BLD, Deleter<OSSL_PARAM_BLD_free>> builder(OSSL_PARAM_BLD_new());
+  std::unique_ptr<OSSL_PARAM_BLD, Frees<OSSL_PARAM_BLD_free>> builder(OSSL_PARAM_BLD_new());
   OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get());
   OSSL_PARAM_BLD_push_uint(builder.get(), OSSL_PKEY_PARAM_RSA_E, 65537);
-  std::unique_ptr<OSSL_PARAM, Deleter<OSSL_PARAM_free>> parameters(OSSL_PARAM_BLD_to_param(builder.get()));
+  std::unique_ptr<OSSL_PARAM, Frees<OSSL_PARAM_free>> parameters(OSSL_PARAM_BLD_to_param(builder.get()));
   Context context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
   EVP_PKEY* key = nullptr;
   if (EVP_PKEY_fromdata_init(context.get()) == 1) {

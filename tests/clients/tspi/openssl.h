@@ -2,23 +2,15 @@
 // What the tests compute by OpenSSL alone, beside what session.h has of it.
 #pragma once
 
-#include <openssl/evp.h>
-
-#include <memory>
 #include <string>
 
 #include "tests/clients/tspi/session.h"
+#include "tests/engine/openssl.h"
 
 namespace tspi {
 
-template <auto kFree>
-struct Deleter {
-  template <typename T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using client::Frees;
+using Key = client::PKey;
 
 Key public_key(const Bytes& modulus);
 Key make_pair();
