@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Manager: what administrators find in XenStore beside a device's own nodes.
 #include "backend/manager/manager.h"
+#include "lib/xen/proofs.h"
 #include "xenstore-schema/vtpm.h"
 
 namespace backend {
 
 namespace info = schema::backend::info;
 
-namespace {
-
-std::string_view name_of(xen::BootLook look) {
-  switch (look) {
-    case xen::BootLook::Fresh:
-      return "new";
-    case xen::BootLook::Restored:
-      return "restored";
-    case xen::BootLook::TooLate:
-      break;
-  }
-  return "unknown";
-}
-
-}  // namespace
-
 // What an earlier manager saw of the domain before it ran, and whether it served it: nobody can see that again. Only
 // the backend's own domain writes there.
 void Manager::recall(Device& device) {
   auto boot = device.nodes.info(info::kBoot);
-  for (auto look : {xen::BootLook::Fresh, xen::BootLook::Restored}) {
-    if (device.look == xen::BootLook::TooLate && boot == name_of(look)) device.look = look;
-  }
+  auto look = boot ? xen::boot_look_in(*boot) : std::nullopt;
+  if (look && device.look == xen::BootLook::TooLate) device.look = *look;
   device.served = device.nodes.info(info::kServed) == "1";
 }
 
@@ -37,7 +21,7 @@ void Manager::recall(Device& device) {
 void Manager::show_info(Device& device) {
   if (!device.back) return;
   std::map<std::string_view, std::string> now = {{info::kStage, std::string(backend::name_of(device.stage))},
-                                                 {info::kBoot, std::string(name_of(device.look))},
+                                                 {info::kBoot, std::string(xen::word_of(device.look))},
                                                  {info::kServed, device.served ? "1" : "0"},
                                                  {info::kCommands, std::to_string(device.statistics.commands)},
                                                  {info::kError, device.last_error}};

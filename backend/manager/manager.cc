@@ -17,13 +17,10 @@ constexpr const char* kFrontPrefix = "front/";
 
 std::optional<DeviceId> device_in(const std::vector<std::string>& parts, size_t from) {
   if (parts.size() < from + 2) return std::nullopt;
-  auto domain = xen::number_in<uint16_t>(parts[from]);
-  auto number = xen::number_in<uint16_t>(parts[from + 1]);
+  auto domain = schema::value_of<xen::DomId>(parts[from]);
+  auto number = schema::value_of<unsigned>(parts[from + 1]);
   if (!domain || !number) return std::nullopt;
-  // 0x7ff0 is the first of the reserved numbers.
-  auto bounded = domain->within(0, 0x7fef);
-  if (!bounded) return std::nullopt;
-  return DeviceId{xen::DomId{*bounded}, *number->at_most(UINT16_MAX)};
+  return DeviceId{*domain, static_cast<uint16_t>(*number)};
 }
 
 bool runs(const std::optional<xen::DomainState>& domain) { return domain && !domain->dying && !domain->shutdown; }

@@ -19,6 +19,18 @@ constexpr std::array kReasons = {
 constexpr std::string_view kRuns = "runs", kDying = "dying-", kNew = "new", kRestored = "restored",
                            kUnknown = "unknown", kKernel = "kernel";
 
+bool read_state(std::string_view word, DomainState& state) {
+  state.dying = word.starts_with(kDying);
+  if (state.dying) word.remove_prefix(kDying.size());
+  if (word == kRuns) return true;
+  const auto* found = std::find_if(kReasons.begin(), kReasons.end(), [&](const auto& r) { return r.word == word; });
+  if (found == kReasons.end()) return false;
+  state.shutdown = found->reason;
+  return true;
+}
+
+}  // namespace
+
 std::string_view word_of(BootLook look) {
   switch (look) {
     case BootLook::Fresh:
@@ -31,26 +43,12 @@ std::string_view word_of(BootLook look) {
   return kUnknown;
 }
 
-bool read_state(std::string_view word, DomainState& state) {
-  state.dying = word.starts_with(kDying);
-  if (state.dying) word.remove_prefix(kDying.size());
-  if (word == kRuns) return true;
-  const auto* found = std::find_if(kReasons.begin(), kReasons.end(), [&](const auto& r) { return r.word == word; });
-  if (found == kReasons.end()) return false;
-  state.shutdown = found->reason;
-  return true;
-}
-
-bool read_boot(std::string_view word, BootLook& boot) {
+std::optional<BootLook> boot_look_in(std::string_view word) {
   for (BootLook look : {BootLook::Fresh, BootLook::Restored, BootLook::TooLate}) {
-    if (word != word_of(look)) continue;
-    boot = look;
-    return true;
+    if (word == word_of(look)) return look;
   }
-  return false;
+  return std::nullopt;
 }
-
-}  // namespace
 
 std::string text_of(const Proof& proof) {
   std::string text(proof.state.dying ? kDying : "");
@@ -69,10 +67,10 @@ std::optional<Proof> proof_in(std::string_view text) {
   if (first == std::string_view::npos || second == first) return std::nullopt;
   Proof proof;
   std::string_view looked = text.substr(second + 1);
-  bool good = read_state(text.substr(0, first), proof.state) &&
-              read_boot(text.substr(first + 1, second - first - 1), proof.boot) &&
-              (looked == kNew || looked == kKernel);
+  auto boot = boot_look_in(text.substr(first + 1, second - first - 1));
+  bool good = read_state(text.substr(0, first), proof.state) && boot && (looked == kNew || looked == kKernel);
   if (!good) return std::nullopt;
+  proof.boot = *boot;
   proof.looked_new = looked == kNew;
   return proof;
 }

@@ -17,6 +17,10 @@ struct Proof {
   bool operator==(const Proof&) const = default;
 };
 
+// One word; nothing when it is none.
+std::string_view word_of(BootLook look);
+std::optional<BootLook> boot_look_in(std::string_view word);
+
 // One node for a domain: "STATE BOOT SUSPENDED", each one word.
 std::string text_of(const Proof& proof);
 std::optional<Proof> proof_in(std::string_view text);
