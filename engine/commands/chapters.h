@@ -11,6 +11,7 @@ Chapter chapter_04();
 Chapter chapter_05();
 Chapter chapter_06();
 Chapter chapter_07();
+Chapter chapter_07_set();
 Chapter chapter_08();
 Chapter chapter_09();
 Chapter chapter_10();

@@ -14,6 +14,7 @@ std::span<const Chapter> all_chapters() {
       chapter_05(),
       chapter_06(),
       chapter_07(),
+      chapter_07_set(),
       chapter_08(),
       chapter_09(),
       chapter_10(),
