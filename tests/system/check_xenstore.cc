@@ -43,7 +43,7 @@ class CheckXenstore : public ::testing::Test {
 TEST_F(CheckXenstore, IsContentFromBeginningToEnd) {
   expect_clean("before there is a device");
   stack_.kill_manager();
-  std::thread toolstack([this] { create_domain(fresh_uuid()); });
+  std::thread toolstack([] { create_domain(fresh_uuid()); });
   ASSERT_TRUE(eventually([this] {
     std::string domain = run({"xenstore-list", "/local/domain/0/backend/vtpm"}).output;
     if (!domain.empty()) guest_ = static_cast<unsigned>(std::stoul(domain));
