@@ -96,4 +96,36 @@ Sql<> make_spares(const Database& database) {
 
 Sql<> delete_spares(const Database& database) { return database.run("DELETE FROM spares"); }
 
+Sql<> make_items(const Database& database) {
+  return database.run(
+      "CREATE TABLE IF NOT EXISTS items (uuid BLOB NOT NULL CHECK (length(uuid) = 16), item INTEGER NOT NULL,"
+      " envelope BLOB NOT NULL, PRIMARY KEY (uuid, item)) STRICT, WITHOUT ROWID;");
+}
+
+Sql<std::optional<ItemRow>> read_item(const Database& database, const Uuid& uuid, Item item) {
+  Statement select = TRY(database.prepare("SELECT envelope FROM items WHERE uuid = ?1 AND item = ?2"));
+  if (!TRY(select.bind(1, base::View(uuid)).bind(2, static_cast<uint64_t>(item)).step())) {
+    return std::optional<ItemRow>();
+  }
+  return std::optional(ItemRow{uuid, item, base::copy_of(select.bytes(0))});
+}
+
+Sql<std::vector<ItemRow>> all_items(const Database& database) {
+  Statement select = TRY(database.prepare("SELECT uuid, item, envelope FROM items"));
+  std::vector<ItemRow> found;
+  while (TRY(select.step())) {
+    base::View bytes = select.bytes(0);
+    ItemRow row{.item = static_cast<Item>(select.number(1)), .envelope = base::copy_of(select.bytes(2))};
+    if (bytes.size() != row.uuid.size()) return SqlError{SQLITE_CORRUPT, "database: a uuid of another length"};
+    std::copy(bytes.begin(), bytes.end(), row.uuid.begin());
+    found.push_back(std::move(row));
+  }
+  return found;
+}
+
+Sql<> write_item(const Database& database, const ItemRow& row) {
+  Statement insert = TRY(database.prepare("INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3)"));
+  return insert.bind(1, base::View(row.uuid)).bind(2, static_cast<uint64_t>(row.item)).bind(3, row.envelope).finish();
+}
+
 }  // namespace vault

@@ -44,4 +44,17 @@ Sql<> delete_row(const Database& database, const Uuid& uuid, Table table = Table
 Sql<> make_spares(const Database& database);
 Sql<> delete_spares(const Database& database);
 
+// One item of an instance, or of the host.
+struct ItemRow {
+  Uuid uuid{};
+  Item item{};
+  base::Bytes envelope;  // sealed under the master key
+};
+// The table of items, which older databases of this format have not.
+Sql<> make_items(const Database& database);
+Sql<std::optional<ItemRow>> read_item(const Database& database, const Uuid& uuid, Item item);
+Sql<std::vector<ItemRow>> all_items(const Database& database);
+// In the place of what was there.
+Sql<> write_item(const Database& database, const ItemRow& row);
+
 }  // namespace vault

@@ -76,6 +76,7 @@ Result<> SqliteVault::take_stock(Database& database) {
   if (!wrong.value().empty()) {
     return broken("vtpm.db is damaged (" + wrong.value() + ")" + kRestore);
   }
+  TRY(told(make_items(database), kRestore));
   auto uuids = TRY(told(all_uuids(database), kRestore));
   size_t done = 0;
   for (const Uuid& uuid : uuids) {
@@ -307,6 +308,7 @@ Result<> SqliteVault::renew_master(const std::optional<base::Secret<32>>& given)
       if (!instance.ok()) continue;
       TRY(write_record(database, uuid, sealed_record(next, uuid, change_of(*row) + 1, instance.value())));
     }
+    TRY(renew_items(database, next));
     // Made with the old key, used by nobody: they are made anew.
     TRY(delete_spares(database));
     TRY(write_identity(database, identity));

@@ -45,6 +45,8 @@ class SqliteVault : public Vault {
   Result<> quarantine(const Uuid& uuid, const std::string& why) override;
   Result<std::vector<Entry>> list() override;
   Result<Entry> entry(const Uuid& uuid) override;
+  Result<base::Bytes> item(const Uuid& uuid, Item item) override;
+  Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) override;
   Result<> remove(const Uuid& uuid) override;
   Result<> renew_master(const std::optional<base::Secret<32>>& given) override;
   Result<> renew_key(const Uuid& uuid, const Power& power) override;
@@ -57,6 +59,9 @@ class SqliteVault : public Vault {
   Result<> take_stock(Database& database);
   Result<> take_stock_of(Database& database, const Uuid& uuid);
   Result<> write_register();
+
+  // items.cc
+  Sql<> renew_items(Database& database, const MasterKey& next) const;
 
   // spares.cc
   Result<> take_stock_of_spares(Database& database);

@@ -84,6 +84,25 @@ struct Entry {
   std::string quarantine;  // why; empty: it is not
 };
 
+// What is kept beside the state; the number is in the database.
+enum class Item : uint8_t {
+  History = 1,   // what became of an instance, for people
+  EventLog = 2,  // what was extended before the guest could, in this power cycle
+  Transfer = 3,  // where an instance that moves between hosts stands
+  Measure = 4,   // what is measured at a power-on
+  // Of the host:
+  Authority = 64,    // key and certificate that endorsement keys are certified with
+  Identity = 65,     // the key other hosts know this one by
+  Peers = 66,        // the keys this host knows others by
+  Invitations = 67,  // issued, and what became of them
+};
+struct ItemValue {
+  Item item{};
+  base::Bytes bytes;
+};
+// In the place of a uuid: what belongs to no instance.
+inline constexpr Uuid kHost{};
+
 class Vault;
 
 // The right to serve an instance; only one exists at a time. The vault must outlive it.
@@ -134,6 +153,10 @@ class Vault {
   // Every uuid that is not removed, quarantined ones too.
   virtual Result<std::vector<Entry>> list() = 0;
   virtual Result<Entry> entry(const Uuid& uuid) = 0;
+  // An item of an instance or of kHost; empty when there is none. What is kept may be of a removed instance.
+  virtual Result<base::Bytes> item(const Uuid& uuid, Item item) = 0;
+  // All of them or none; durable when this returns. Each takes the place of the one before it.
+  virtual Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) = 0;
   // For ever: the uuid is not made again by itself.
   virtual Result<> remove(const Uuid& uuid) = 0;
 
