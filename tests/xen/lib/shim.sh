@@ -10,7 +10,7 @@ shim_create_checks() {
   check "$type: xl create" guest_create g
   forget
   check "$type: vtpm-frontend makes /dev/tpm0" observed guest_run g 'shim_start || cat /tmp/shim.log; shim_rights; pcrs'
-  equal "$type: as a user without capabilities" "$(seen rights)" "100 100 100 100 0000000000000000 1"
+  equal "$type: as a user without capabilities" "$(seen rights)" "100 100 100 100 0000000000000000 1 "
   equal "$type: pcrs are 24 lines" "$(pcr_lines)" 24
   equal "$type: the backend is connected" "$(backend_state g 0)" 4
 }
