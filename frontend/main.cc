@@ -71,7 +71,7 @@ xen::Result<> serve(frontend::Shim& shim, const AllClients& all, int ending, con
     for (size_t i = 0; i < all.size(); i++) set[i + 2] = {all[i]->fd(), POLLIN, 0};
     if (poll(set.data(), set.size(), -1) < 0) continue;
     if (set[0].revents != 0) return {};
-    if (set[1].revents != 0) TRY(shim.look());
+    if (set[1].revents != 0) TRY(session.look());
     for (size_t i = 0; i < all.size(); i++) {
       if (set[i + 2].revents != 0) TRY(all[i]->serve(session));
     }

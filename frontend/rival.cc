@@ -5,7 +5,25 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <filesystem>
+
+extern "C" {  // the header does not say so itself
+#include <xenstore_lib.h>
+}
+
 namespace frontend {
+
+namespace {
+
+// Beside the socket of XenStore, whose domains these are; in a guest, which has none, where everybody's locks are.
+std::string lock_directory() {
+  const char* socket = xs_daemon_socket();
+  std::error_code none;
+  std::filesystem::path beside = socket == nullptr ? "" : std::filesystem::path(socket).parent_path();
+  return std::filesystem::is_directory(beside, none) ? beside.string() : "/run";
+}
+
+}  // namespace
 
 std::optional<std::string> kernel_driver_of(unsigned device) {
   std::string name = "vtpm-" + std::to_string(device);
@@ -15,7 +33,8 @@ std::optional<std::string> kernel_driver_of(unsigned device) {
 }
 
 xen::Result<Fd> lock_device(unsigned domain, unsigned device) {
-  std::string name = "/run/vtpm-frontend-" + std::to_string(domain) + "-" + std::to_string(device) + ".lock";
+  std::string name =
+      lock_directory() + "/vtpm-frontend-" + std::to_string(domain) + "-" + std::to_string(device) + ".lock";
   Fd lock(open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return xen::failed("lock the device");
   if (flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {

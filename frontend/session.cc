@@ -48,6 +48,16 @@ base::Bytes Session::execute(base::View command, uint8_t locality) {
   return error_response(kTpmFail);
 }
 
+xen::Result<> Session::look() {
+  bool was_connected = shim_.connected();
+  TRY(shim_.look());
+  if (!was_connected || shim_.connected()) return {};
+  auto again = shim_.connect(patience_.connect);
+  // The next command tries once more.
+  if (!again.ok()) base::log(base::Level::Warning, again.error().text());
+  return {};
+}
+
 xen::Result<base::Bytes> Session::attempt(base::View command, uint8_t locality) {
   TRY(shim_.look());
   if (!shim_.connected()) TRY(shim_.connect(patience_.connect));

@@ -23,6 +23,10 @@ class Session {
   // whatever the TPM executes then makes the saved state void (Part 3, 3.3).
   base::Bytes execute(base::View command, uint8_t locality);
 
+  // Takes what XenStore has told, and connects anew when the ring has ended: the next command may be in a hurry. EBUSY
+  // as Shim::look().
+  xen::Result<> look();
+
  private:
   xen::Result<base::Bytes> attempt(base::View command, uint8_t locality);
 

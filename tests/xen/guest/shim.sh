@@ -13,6 +13,8 @@ shim_start() {
 shim_lives() { kill -0 "$(cat /tmp/shim.pid)" 2>/dev/null; }
 shim_stop() { kill "$(cat /tmp/shim.pid)"; eventually shim_ended; }
 shim_ended() { ! shim_lives; }
+# The kernel gives up on a short command after two seconds, and under emulation a new connection may take longer.
+tpm_answers() { the_tpm; [ -n "$(cat $sysfs/pcrs)" ]; }
 # Who it is, and what it may: its user, its capabilities.
 shim_rights() { section rights; sed -n 's/^\(Uid\|CapEff\|NoNewPrivs\):\t*//p' "/proc/$(cat /tmp/shim.pid)/status" | tr '\t\n' '  '; echo; }
 # What the kernel has not survived; a bug check leaves a trace.
