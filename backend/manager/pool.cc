@@ -54,7 +54,7 @@ void Manager::fill_pool() {
 }
 
 vault::Result<> Manager::store_spare(const Maker& maker, const message::Commit& commit) {
-  auto stored = vault_.add_spare(maker.uuid, maker.key, policy_.defaults, commit.permanent);
+  auto stored = vault_.add_spare(maker.uuid, maker.key, policy_.defaults, commit.permanent, {});
   if (stored.ok()) {
     pool_failures_ = 0;
     base::log(Level::Debug, "made a TPM in advance: " + std::to_string(pool()) + " of " + std::to_string(policy_.pool));
