@@ -96,7 +96,7 @@ void Certifier::on_made() {
 
 void Certifier::use(Authority authority) {
   authority_.emplace(std::move(authority));
-  write_file();
+  take_over();
   answer_all();
 }
 
@@ -106,14 +106,17 @@ void Certifier::give_up(const std::string& why) {
   answer_all();
 }
 
-// Of everything in the directory this alone is for others to read.
-void Certifier::write_file() const {
+// The file says whose certificates there have been: TPMs made in advance with those of another authority are given to
+// nobody. Of everything in the directory it alone is for others to read.
+void Certifier::take_over() {
   constexpr mode_t kForAll = 0644;
   std::string wanted = authority_->certificates();
   auto directory = vault::Directory::open(options_.state_directory, false);
   auto there =
       directory.ok() ? directory.value().read(kFileName) : xen::Result<std::optional<base::Bytes>>(directory.error());
   if (there.ok() && there.value() && std::ranges::equal(*there.value(), view_of(wanted))) return;
+  auto dropped = vault_.drop_spares();
+  if (!dropped.ok()) base::log(Level::Error, "TPMs made in advance are kept: " + dropped.error().text);
   auto written =
       directory.ok() ? directory.value().write(kFileName, view_of(wanted), kForAll) : xen::Result<>(directory.error());
   if (!written.ok()) base::log(Level::Error, file() + " cannot be written: " + written.error().text());

@@ -48,7 +48,7 @@ class Certifier {
   void on_made();
   void use(identity::Authority authority);
   void give_up(const std::string& why);
-  void write_file() const;
+  void take_over();
   void answer_all();
 
   struct Waiting {

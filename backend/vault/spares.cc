@@ -71,6 +71,17 @@ Result<> SqliteVault::add_spare(const Uuid& uuid, const InstanceKey& key, const 
   return {};
 }
 
+Result<> SqliteVault::drop_spares() {
+  if (spares_.empty()) return {};
+  spares_.clear();
+  return change(
+      {.apply = [](Database& database) -> Sql<Result<>> {
+         TRY(delete_spares(database));
+         return Result<>();
+       },
+       .holds = [](const Database& database) -> Sql<bool> { return TRY(all_uuids(database, Table::Spares)).empty(); }});
+}
+
 size_t SqliteVault::spares(const Settings& settings) const {
   return static_cast<size_t>(std::count_if(spares_.begin(), spares_.end(),
                                            [&](const auto& spare) { return made_alike(spare.second, settings); }));

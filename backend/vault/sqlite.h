@@ -34,6 +34,7 @@ class SqliteVault : public Vault {
   Result<> create(const Uuid& uuid, const Settings& settings) override;
   Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                      const std::vector<ItemValue>& items) override;
+  Result<> drop_spares() override;
   size_t spares(const Settings& settings) const override;
   Result<Lease> lease(const Uuid& uuid) override;
   Result<Instance> load(const Uuid& uuid) override;

@@ -130,6 +130,8 @@ class Vault {
   // else. The items become those of the instance.
   virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                              const std::vector<ItemValue>& items) = 0;
+  // Nobody gets those that were kept until now.
+  virtual Result<> drop_spares() = 0;
   // How many create() may take for these settings.
   virtual size_t spares(const Settings& settings) const = 0;
   virtual Result<Lease> lease(const Uuid& uuid) = 0;

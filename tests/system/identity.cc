@@ -104,6 +104,7 @@ class Identity : public ::testing::Test {
     }
     return texts;
   }
+  unsigned ready() const { return stack_.control({"stats"}).value("pool", json::object()).value("ready", 0U); }
   bool finds(const std::string& level, const std::string& text) const {
     for (const std::string& finding : findings()) {
       if (finding.starts_with(level + ": ") && finding.find(text) != std::string::npos) return true;
@@ -213,7 +214,6 @@ TEST_F(Identity, IsShownByProgramsThatKnowPem) {
 
 TEST_F(Identity, OfTpmsMadeInAdvanceIsTheirOwn) {
   stack_.start_manager("", {"--pool", "2"});
-  auto ready = [&] { return stack_.control({"stats"}).value("pool", json::object()).value("ready", 0U); };
   ASSERT_TRUE(eventually([&] { return ready() == 2; }, 60'000));
   stack_.start_manager("", {"--pool", "0"});
   std::string other = fresh_uuid();
@@ -308,6 +308,16 @@ TEST_F(Identity, AnAdministratorsAuthorityTakesThePlaceOfTheHosts) {
   stack_.start_manager();
   EXPECT_EQ(content(ca_file()), own) << "and gives it back";
   EXPECT_EQ(stack_.control({"show", "--ca"}).value("authority", json::object()).value("origin", ""), "own");
+}
+
+TEST_F(Identity, NobodyGetsATpmMadeInAdvanceUnderAnotherAuthority) {
+  stack_.start_manager("", {"--pool", "1"});
+  ASSERT_TRUE(eventually([&] { return ready() == 1; }, 60'000));
+  stack_.start_manager("", {"--pool", "0"});
+  EXPECT_EQ(ready(), 1U) << "it is still the same one";
+  std::string mine = given("mine");
+  stack_.start_manager("", {"--pool", "0", "--ca-certificate", mine + ".crt", "--ca-key", mine + ".key"});
+  EXPECT_EQ(ready(), 0U);
 }
 
 TEST_F(Identity, AnAuthorityThatCannotBeIsRefusedAtTheStart) {

@@ -113,6 +113,19 @@ TEST_F(Spares, ItemsGoWithThem) {
   EXPECT_FALSE(vault->item(kTwo, Item::History).value().empty());
 }
 
+TEST_F(Spares, CanBeDropped) {
+  {
+    auto vault = open();
+    add(*vault, kSpare, {}, {{Item::Endorsement, {'e', 'k'}}});
+    ASSERT_TRUE(vault->drop_spares().ok());
+    EXPECT_EQ(vault->spares({}), 0U);
+    add(*vault, kOne);
+  }
+  auto vault = open();
+  EXPECT_EQ(vault->spares({}), 1U) << "those that come after are kept";
+  EXPECT_TRUE(vault->item(kSpare, Item::Endorsement).value().empty());
+}
+
 TEST_F(Spares, ANewMasterKeyEndsThem) {
   auto vault = open();
   add(*vault);
