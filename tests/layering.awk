@@ -13,7 +13,7 @@ BEGIN {
   allow["backend/manager"] = "lib/base lib/wire lib/xen xenstore-schema backend/vault backend/identity backend/control"
   allow["backend/domwatch"] = "lib/base lib/xen xenstore-schema backend/worker/lockdown.h"
   allow["backend/control"] = "lib/base lib/wire lib/xen xenstore-schema backend/manager backend/vault backend/identity"
-  allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h"
+  allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h backend/identity"
   allow["frontend"] = "lib/base lib/xen xenstore-schema"
 }
 function folder(path,   best, f) {

@@ -47,6 +47,9 @@ class Authority {
   std::vector<Certificate> chain_;  // its own first
 };
 
+// Authority::given() of two files; says which of them cannot be used, and why.
+Result<Authority> read_authority(const std::string& certificate_file, const std::string& key_file);
+
 // In PEM.
 std::string pem_of_key(const Modulus& modulus);
 std::string pem_of_certificate(base::View der);

@@ -14,16 +14,6 @@ using identity::Authority;
 
 namespace {
 
-identity::Result<base::Bytes> content_of(const std::string& path) {
-  size_t slash = path.rfind('/');
-  auto directory = vault::Directory::open(slash == std::string::npos ? "." : path.substr(0, slash + 1), false);
-  if (!directory.ok()) return path + " cannot be read: " + directory.error().text();
-  auto content = directory.value().read(slash == std::string::npos ? path : path.substr(slash + 1));
-  if (!content.ok()) return path + " cannot be read: " + content.error().text();
-  if (!content.value()) return path + " is missing";
-  return std::move(*content.value());
-}
-
 base::View view_of(const std::string& text) {
   return {static_cast<const uint8_t*>(static_cast<const void*>(text.data())), text.size()};
 }
@@ -39,11 +29,8 @@ Certifier::~Certifier() {
 }
 
 identity::Result<> Certifier::begin() {
-  if (options_.certificate_file.empty() != options_.key_file.empty()) {
-    return std::string("an authority for endorsement keys needs both --ca-certificate and --ca-key");
-  }
   if (given()) {
-    use(TRY(read_given()));
+    use(TRY(identity::read_authority(options_.certificate_file, options_.key_file)));
     return {};
   }
   auto kept = vault_.item(vault::kHost, vault::Item::Authority);
@@ -60,15 +47,6 @@ identity::Result<> Certifier::begin() {
     }
   }
   return {};
-}
-
-identity::Result<Authority> Certifier::read_given() const {
-  base::Bytes certificates = TRY(content_of(options_.certificate_file));
-  base::Bytes key = TRY(content_of(options_.key_file));
-  auto authority = Authority::given(certificates, key);
-  if (authority.ok()) return std::move(authority).take();
-  return "the authority " + options_.certificate_file + " with the key " + options_.key_file +
-         " cannot be used: " + authority.error();
 }
 
 void Certifier::make() {

@@ -36,14 +36,13 @@ class Certifier {
 
   // Null while there is none.
   const identity::Authority* authority() const { return authority_ ? &*authority_ : nullptr; }
-  bool given() const { return !options_.certificate_file.empty(); }
+  bool given() const { return !options_.certificate_file.empty() || !options_.key_file.empty(); }
   // Why there is no authority, and will not be one; empty otherwise.
   const std::string& trouble() const { return trouble_; }
   // Where its certificate is for administrators.
   std::string file() const { return options_.state_directory + "/" + kFileName; }
 
  private:
-  identity::Result<identity::Authority> read_given() const;
   void make();
   void on_made();
   void use(identity::Authority authority);

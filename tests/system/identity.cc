@@ -336,7 +336,7 @@ TEST_F(Identity, AnAuthorityThatCannotBeIsRefusedAtTheStart) {
   refused({"--ca-certificate", one + ".crt", "--ca-key", two + ".key"}, "not the key of its certificate");
   refused({"--ca-certificate", none + ".crt", "--ca-key", none + ".key"}, "not an authority's");
   refused({"--ca-certificate", one + ".crt"}, "needs both --ca-certificate and --ca-key");
-  refused({"--ca-certificate", one + ".crt", "--ca-key", one + ".gone"}, one + ".gone is missing");
+  refused({"--ca-certificate", one + ".crt", "--ca-key", one + ".gone"}, one + ".gone cannot be read");
   stack_.start_manager();
 }
 
