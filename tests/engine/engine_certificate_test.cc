@@ -10,7 +10,7 @@ namespace {
 using client::Bytes;
 
 constexpr uint32_t kIndex = 0x1000f000;
-constexpr uint32_t kBadIndex = 2, kAreaLocked = 0x3c, kNoSpace = 17;
+constexpr uint32_t kBadIndex = 2, kAreaLocked = 0x3c;
 const Bytes kCertificate = client::bytes_of("a certificate");
 
 base::Bytes of(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
