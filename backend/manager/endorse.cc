@@ -29,10 +29,18 @@ bool Manager::on_endorsement(Device& device, const message::Endorsement& told) {
   if (!device.worker->may_endorse || !sound(told)) return false;
   device.worker->may_endorse = false;
   const vault::Uuid& uuid = device.back->uuid;
+  auto kept = endorsement(uuid);
+  bool same =
+      kept.ok() && kept.value() && kept.value()->present == told.present && kept.value()->modulus == told.modulus;
+  if (!same && !may_change(uuid, kept)) {
+    event(
+        Level::Error, "endorsement-changed", device,
+        "its TPM has another endorsement key than it was made with, which is not certified: somebody has tampered with "
+        "its state");
+    if (told.wants_certificate) tell(device, "go on", device.worker->process.channel.send(message::Certificate{}));
+    return true;
+  }
   if (!told.wants_certificate) {
-    auto kept = endorsement(uuid);
-    bool same =
-        kept.ok() && kept.value() && kept.value()->present == told.present && kept.value()->modulus == told.modulus;
     if (!same) static_cast<void>(keep(uuid, record_of(told, {})));
     return true;
   }
@@ -46,6 +54,14 @@ bool Manager::on_endorsement(Device& device, const message::Endorsement& told) {
     tell(of, "keep its certificate", waiting->process.channel.send(answer_with(record)));
   });
   return true;
+}
+
+// A guest can revoke only a key that it has made itself: a TPM that was made with one has it for ever.
+bool Manager::may_change(const vault::Uuid& uuid, const vault::Result<std::optional<identity::Endorsement>>& kept) {
+  if (!kept.ok()) return false;
+  if (!kept.value()) return true;
+  auto entry = vault_.entry(uuid);
+  return entry.ok() && (entry.value().epoch == 0 || !entry.value().settings.endorsement_key);
 }
 
 bool Manager::on_maker_endorsement(uint64_t serial, const message::Endorsement& told) {

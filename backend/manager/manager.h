@@ -128,6 +128,7 @@ class Manager {
   // endorse.cc; false: the worker may not say that
   bool on_endorsement(Device& device, const message::Endorsement& told);
   bool on_maker_endorsement(uint64_t serial, const message::Endorsement& told);
+  bool may_change(const vault::Uuid& uuid, const vault::Result<std::optional<identity::Endorsement>>& kept);
   bool keep(const vault::Uuid& uuid, const identity::Endorsement& record);
 
   // pool.cc: TPMs that are made in advance, while nothing else is to be done

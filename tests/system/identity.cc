@@ -114,6 +114,14 @@ class Identity : public ::testing::Test {
     }
     return false;
   }
+  // Its workers are tests/system/liar.
+  void start_manager_of_liars(const std::string& lie) {
+    std::string libexec = stack_.directory() + "/libexec";
+    std::filesystem::create_directory(libexec);
+    std::ofstream(libexec + "/vtpmd") << "#!/bin/sh\nexec " << program("../system/liar") << " " << lie << "\n";
+    EXPECT_EQ(run({"chmod", "+x", libexec + "/vtpmd"}).status, 0);
+    stack_.start_manager(libexec);
+  }
   // An authority as an administrator makes one, by the program openssl.
   std::string given(const std::string& name, const std::string& days = "3650", bool is_one = true) const {
     std::string at = stack_.directory() + "/" + name;
@@ -354,12 +362,8 @@ TEST_F(Identity, TheDoctorSeesAnAuthorityThatEndsSoonOrIsNotWhereItShouldBe) {
 }
 
 TEST_F(Identity, WhatATakenWorkerSaysOfAKeyIsRefused) {
-  std::string libexec = stack_.directory() + "/libexec";
-  std::filesystem::create_directory(libexec);
   for (const char* lie : {"even", "small", "absent", "short", "twice", "late"}) {
-    std::ofstream(libexec + "/vtpmd") << "#!/bin/sh\nexec " << program("../system/liar") << " " << lie << "\n";
-    ASSERT_EQ(run({"chmod", "+x", libexec + "/vtpmd"}).status, 0);
-    stack_.start_manager(libexec);
+    start_manager_of_liars(lie);
     std::string uuid = fresh_uuid();
     unsigned domain = create_domain(uuid);
     Frontend frontend(stack_, domain);
@@ -378,6 +382,20 @@ TEST_F(Identity, WhatATakenWorkerSaysOfAKeyIsRefused) {
     }
     destroy_domain(domain);
   }
+}
+
+TEST_F(Identity, AnotherKeyThanTheTpmWasMadeWithIsNotCertified) {
+  ASSERT_TRUE(created(uuid_));
+  json before = shown(uuid_);
+  start_manager_of_liars("another");
+  Frontend frontend(stack_, create_domain(uuid_));
+  EXPECT_TRUE(eventually([&] {
+    for (const json& event : stack_.control({"events", "--past"}).value("events", json::array())) {
+      if (event.value("event", "") == "endorsement-changed") return true;
+    }
+    return false;
+  }));
+  EXPECT_EQ(shown(uuid_), before);
 }
 
 }  // namespace

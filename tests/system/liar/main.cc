@@ -44,6 +44,8 @@ int main(int argc, char** argv) {
     say(message::encode(of_key(0xf3)));
     hear();  // Certificate
     say(message::encode(of_key(0xf1)));
+  } else if (lie == "another") {
+    say(message::encode(of_key(0xf3)));
   } else if (lie == "late") {
     say(message::encode(message::Ready{}));
     say(message::encode(of_key(0xf1)));
