@@ -95,8 +95,6 @@ bool sign(X509* certificate, EVP_PKEY* key) {
   return X509_sign(certificate, key, own_digest ? nullptr : EVP_sha256()) > 0;
 }
 
-bool sound(const Modulus& modulus) { return (modulus.front() & 0x80) != 0 && (modulus.back() & 1) != 0; }
-
 std::string written(Bio bio) {
   char* text = nullptr;
   long n = BIO_get_mem_data(bio.get(), &text);
@@ -104,6 +102,8 @@ std::string written(Bio bio) {
 }
 
 }  // namespace
+
+bool sound(const Modulus& modulus) { return (modulus.front() & 0x80) != 0 && (modulus.back() & 1) != 0; }
 
 Result<Authority> Authority::make(const std::atomic<bool>& cancelled) {
   Pkey key = new_key(cancelled);

@@ -17,6 +17,8 @@ using Result = base::Result<T, std::string>;
 
 // Of an RSA-2048 endorsement key with the exponent 65537.
 using Modulus = std::array<uint8_t, 256>;
+// Whether it can be one.
+bool sound(const Modulus& modulus);
 
 class Authority {
  public:

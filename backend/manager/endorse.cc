@@ -19,8 +19,7 @@ message::Certificate answer_with(const identity::Endorsement& record) { return {
 
 // Only a key can be certified; nobody who means well says anything else.
 bool sound(const message::Endorsement& told) {
-  bool strong = (told.modulus.front() & 0x80) != 0 && (told.modulus.back() & 1) != 0;
-  return told.present ? strong : !told.wants_certificate && told.modulus == message::Modulus{};
+  return told.present ? identity::sound(told.modulus) : !told.wants_certificate && told.modulus == message::Modulus{};
 }
 
 // Once, and before it is ready: after that a guest may have taken the worker over. One of an earlier manager may be
