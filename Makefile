@@ -36,7 +36,7 @@ base_DIRS := lib/base
 xen_DIRS := lib/xen
 schema_DIRS := xenstore-schema
 engine_DIRS := engine engine/spec engine/crypto engine/state engine/dispatch engine/commands
-backend_DIRS := backend/ring backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch
+backend_DIRS := backend/ring backend/identity backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch
 frontend_DIRS := frontend
 
 # Programs: name, main file, libraries of ours in link order, libraries of others.

@@ -5,6 +5,7 @@
 #include "engine/dispatch/dispatcher.h"
 #include "engine/dispatch/launch.h"
 #include "engine/spec/features.h"
+#include "engine/state/endorsement_certificate.h"
 #include "engine/state/make_key.h"
 #include "engine/state/snapshot.h"
 #include "engine/state/tpm.h"
@@ -19,6 +20,14 @@ struct StartupCommand {
   uint32_t ordinal = 0x99;
   StartupType type = StartupType::Clear;
 };
+
+// In a draft. False: there is no room.
+bool add_certificate(Tpm& tpm, View certificate) {
+  NvArea area = certificate_area(certificate);
+  if (certificate.size() > Nv::kQuotaBytes || !tpm.nv->holds(area)) return false;
+  tpm.nv.edit().areas.items.push_back(std::move(area));
+  return true;
+}
 
 // Journals the whole volatile state, not only what a command changed.
 void journal_everything(Tpm& tpm) {
@@ -44,6 +53,8 @@ std::unique_ptr<Engine> Engine::manufacture(Platform& platform, const Settings& 
     tpm->endorsement.edit().key = std::move(key).take();
     tpm->make_daa_secrets();
     flags.nv_locked = true;
+    Bytes certificate = factory.certify ? factory.certify(tpm->endorsement->key.blob.pub_key) : Bytes();
+    if (!certificate.empty() && !add_certificate(*tpm, certificate)) return nullptr;
   }
   if (!tpm->commit().ok()) return nullptr;
   return std::unique_ptr<Engine>(new Engine(std::move(tpm)));
@@ -108,11 +119,26 @@ base::Bytes Engine::save_volatile() const {
 
 base::Bytes Engine::volatile_from(std::span<const JournalSection> sections) { return tpm::volatile_from(sections); }
 
+Bytes Engine::endorsement_modulus() const {
+  const Key& key = tpm_->endorsement->key;
+  return key.present() ? key.blob.pub_key.bytes() : Bytes();
+}
+
+bool Engine::has_endorsement_certificate() const { return tpm_->nv->find(kNvIndexEndorsementCertificate) != nullptr; }
+
+bool Engine::store_endorsement_certificate(base::View certificate) {
+  return !has_endorsement_certificate() && add_certificate(*tpm_, certificate) && tpm_->commit().ok();
+}
+
 bool Engine::established() const { return tpm_->flags->tpm_established; }
 
 Make Engine::make() {
   CapVersionInfo info = version_info();
-  return {.level = info.spec_level, .errata = info.errata_rev, .vendor = info.vendor};
+  return {.level = info.spec_level,
+          .errata = info.errata_rev,
+          .vendor = info.vendor,
+          .major = static_cast<uint8_t>(info.version >> 8),
+          .minor = static_cast<uint8_t>(info.version)};
 }
 
 uint64_t Engine::commits() const { return tpm_->commits; }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -25,6 +26,8 @@ struct Factory {
   bool enabled = true;
   bool activated = true;
   unsigned key_bits = 2048;  // of the endorsement key
+  // Asked once for the certificate of the endorsement key with this modulus, which is kept in NV; empty: there is none.
+  std::function<base::Bytes(base::View modulus)> certify;
 };
 
 // What the administrator decides for an instance; may differ between starts.
@@ -40,6 +43,8 @@ struct Make {
   uint16_t level;
   uint8_t errata;
   std::array<uint8_t, 4> vendor;
+  uint8_t major;  // of the firmware
+  uint8_t minor;
 };
 
 class Engine {
@@ -81,6 +86,13 @@ class Engine {
   base::Bytes save_volatile() const;
   // A volatile state as save_volatile() makes it, from the newest body of each section that journal() was given.
   static base::Bytes volatile_from(std::span<const JournalSection> sections);
+
+  // The modulus of the endorsement key, whose exponent is 65537; empty when there is none.
+  base::Bytes endorsement_modulus() const;
+  // Whether there is an area of TPM_NV_INDEX_EKCert, whatever is in it.
+  bool has_endorsement_certificate() const;
+  // Makes that area, as a maker does. True only when it is durable; false when there is one already, or no room.
+  bool store_endorsement_certificate(base::View certificate);
 
   // The permanent flag tpmEstablished, which the platform shows as a bit of its own.
   bool established() const;

@@ -5,6 +5,8 @@
 
 #include <ctime>
 
+#include "backend/control/identity_answers.h"
+
 namespace backend {
 
 using nlohmann::json;
@@ -134,6 +136,7 @@ json findings(Manager& manager) {
   findings.disk(manager.policy().state_directory);
   findings.instances(manager);
   findings.devices(manager);
+  for (json& found : authority_findings(manager)) findings.all_.push_back(std::move(found));
   if (manager.left_to_renew() > 0) {
     findings.find("warning", std::to_string(manager.left_to_renew()) + " instances wait for their new key");
   }

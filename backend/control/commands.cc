@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/control/answers.h"
+#include "backend/control/identity_answers.h"
 #include "backend/vault/opening.h"
 
 namespace backend {
@@ -33,7 +34,9 @@ json with_uuid(const json& request, const std::function<json(const vault::Uuid&)
 }
 
 json show(Manager& manager, const json& request) {
+  if (request.value("ca", false)) return show_authority(manager);
   return with_uuid(request, [&](const vault::Uuid& uuid) -> json {
+    if (request.value("ek", false)) return show_endorsement(manager, uuid);
     auto entry = manager.vault().entry(uuid);
     if (!entry.ok()) return failure(entry.error().text);
     return {{"ok", true}, {"instance", about(entry.value(), manager)}};

@@ -18,7 +18,7 @@ struct Arguments {
   std::string uuid, label, reason, new_key;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
-  bool lift = false, past = false, prometheus = false;
+  bool lift = false, past = false, prometheus = false, ek = false, ca = false;
   bool as_json = false;
 };
 
@@ -50,6 +50,8 @@ json request_for(const Command& command, const Arguments& given) {
   if (!given.reason.empty()) request["reason"] = given.reason;
   if (!given.new_key.empty()) request["new_key"] = given.new_key;
   if (given.lift) request["lift"] = true;
+  if (given.ek) request["ek"] = true;
+  if (given.ca) request["ca"] = true;
   auto put = [&](const char* key, const std::optional<bool>& value) {
     if (value) request[key] = *value;
   };
@@ -67,7 +69,13 @@ json request_for(const Command& command, const Arguments& given) {
 }
 
 void describe(CLI::App& sub, const std::string& name, Arguments& given) {
-  if (name == "quarantine") {
+  if (name == "show") {
+    CLI::Option* uuid = sub.get_option("uuid");
+    CLI::Option* ek = sub.add_flag("--ek", given.ek, "its endorsement key and the certificate of it, in PEM");
+    CLI::Option* ca =
+        sub.add_flag("--ca", given.ca, "the certificate that endorsement keys are certified with, in PEM");
+    ca->excludes(uuid)->excludes(ek);
+  } else if (name == "quarantine") {
     sub.add_flag("--lift", given.lift, "end the quarantine: trust the stored state again");
     sub.add_option("--reason", given.reason, "why, for whoever reads it later");
   } else if (name == "rekey") {
@@ -185,9 +193,10 @@ int main(int argc, char** argv) {
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(command.name, command.help);
     if (command.takes_uuid) {
-      sub->add_option("uuid", given.uuid, "the instance")->required()->check([](const std::string& text) {
-        return vault::uuid_in(text) ? std::string() : "not a uuid: " + text;
-      });
+      // What belongs to the host is shown without one; the manager asks for it otherwise.
+      sub->add_option("uuid", given.uuid, "the instance")
+          ->required(std::string(command.name) != "show")
+          ->check([](const std::string& text) { return vault::uuid_in(text) ? std::string() : "not a uuid: " + text; });
     }
     describe(*sub, command.name, given);
   }

@@ -40,6 +40,12 @@ void histogram(std::string& out, const std::string& labels, const json& device) 
 
 }  // namespace
 
+// What programs read that know PEM.
+void print_pem(const json& answer) {
+  const json& of = answer.contains("authority") ? answer["authority"] : answer["endorsement"];
+  for (const char* key : {"certificate", "public_key"}) std::fputs(of.value(key, std::string()).c_str(), stdout);
+}
+
 void print_list(const json& answer) {
   line(fmt::format("{:<36}  {:<10}  {:>6}  {:>6}  {:<6}  {:<10}  {}", "UUID", "STATE", "EPOCH", "CYCLE", "DEVICE",
                    "STAGE", "LABEL"));
@@ -53,6 +59,7 @@ void print_list(const json& answer) {
 }
 
 void print_show(const json& answer) {
+  if (answer.contains("endorsement") || answer.contains("authority")) return print_pem(answer);
   for (const auto& [key, value] : answer["instance"].items()) {
     if (key == "devices" || key == "settings") continue;
     line(fmt::format("{:<26} {}", key, value.is_string() ? value.get<std::string>() : value.dump()));

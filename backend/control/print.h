@@ -9,6 +9,7 @@ namespace backend {
 
 void print_list(const nlohmann::json& answer);
 void print_show(const nlohmann::json& answer);
+void print_pem(const nlohmann::json& answer);
 void print_stats(const nlohmann::json& answer);
 void print_findings(const nlohmann::json& answer);
 void print_events(const nlohmann::json& answer);

@@ -11,6 +11,7 @@ _vtpmctl() {
     "") options="$commands $options --version" ;;
     create)
       options="$options --label --localities --physical-presence-command --endorsement-key --enabled --activated" ;;
+    show) options="$options --ek --ca" ;;
     quarantine) options="$options --lift --reason" ;;
     rekey) options="$options --new-key" ;;
     stats) options="$options --prometheus" ;;

@@ -20,6 +20,7 @@ struct Worker {
   Process process;
   uint64_t serial = 0;  // no two workers of this manager have the same
   bool ready = false;
+  bool may_endorse = true;  // it may say what its endorsement key is
   bool told_to_stop = false;
   bool gave_up = false;   // said Failed, or was given up: its end is no crash
   bool replaced = false;  // its state has been taken from it, for another one at the same ring

@@ -74,6 +74,10 @@ void Manager::on_maker(uint64_t serial) {
     if (maker.lease) event(Level::Info, "made", maker.uuid, "its TPM has been made");
     return;
   }
+  if (auto told = message::decode<message::Endorsement>(bytes);
+      told.ok() && on_maker_endorsement(serial, told.value())) {
+    return;
+  }
   auto commit = message::decode<message::Commit>(bytes);
   if (!commit.ok() || commit.value().epoch != 1 || !sound(commit.value())) return maker.process.kill();
   on_made(serial, commit.value());

@@ -293,6 +293,9 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
     case message::Kind::Statistics:
       with(message::decode<message::Statistics>(bytes), [&](auto& m) { on_statistics(device, m); });
       break;
+    case message::Kind::Endorsement:
+      if (auto m = message::decode<message::Endorsement>(bytes); m.ok()) understood = on_endorsement(device, m.value());
+      break;
     default:
       break;
   }
@@ -302,6 +305,7 @@ void Manager::on_message(Device& device, Channel::Datagram datagram) {
 }
 
 void Manager::on_ready(Device& device, const message::Ready& ready) {
+  device.worker->may_endorse = false;
   if (device.worker->ready) return;
   base::View version = ready.version;
   device.worker->version = base::Printable(std::string(version.begin(), version.end())).view();

@@ -36,6 +36,7 @@ struct Options {
   backend::Policy policy;
   double start_seconds = 120;
   std::string policy_name = "auto";
+  std::string ca_certificate, ca_key;  // files; empty: an authority of our own
   std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
   bool foreground = false;
   int log_level = static_cast<int>(Level::Info);
@@ -166,7 +167,10 @@ int serve(const Options& options) {
 
   backend::Loop loop;
   vault::Fd signals = end_on(ending, loop);
-  backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(),
+  backend::Certifier certifier(loop, *vault.value(), {options.state_dir, options.ca_certificate, options.ca_key});
+  auto certifies = certifier.begin();
+  if (!certifies.ok()) return fail(certifies.error());
+  backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(), certifier,
                            backend::Spawner(options.runtime_dir + "/workers", program), policy_of(options));
   auto begun = manager.begin();
   if (!begun.ok()) return fail(begun.error().text());
@@ -202,6 +206,11 @@ int main(int argc, char** argv) {
   app.add_option("--master-key", options.master_key,
                  "the file of the master key: 32 bytes or 64 hexadecimal digits; by default the credential "
                  "vtpm.master-key, or else one that is made in the state directory");
+  app.add_option(
+      "--ca-certificate", options.ca_certificate,
+      "the file of the certificate, in PEM, that endorsement keys are certified with; by default one that is "
+      "made at the first start");
+  app.add_option("--ca-key", options.ca_key, "the file of its key, in PEM without a password");
   app.add_flag("--foreground", options.foreground, "stay attached to the terminal");
   app.add_option("--log-level", options.log_level, "3 errors, 4 warnings, 5 notices, 6 information, 7 everything")
       ->check(CLI::Range(3, 7))

@@ -28,11 +28,12 @@ bool runs(const std::optional<xen::DomainState>& domain) { return domain && !dom
 }  // namespace
 
 Manager::Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault,
-                 Spawner spawner, Policy policy)
+                 Certifier& certifier, Spawner spawner, Policy policy)
     : loop_(loop),
       store_(std::move(store)),
       domains_(std::move(domains)),
       vault_(vault),
+      certifier_(certifier),
       spawner_(std::move(spawner)),
       policy_(std::move(policy)),
       host_(this_boot()) {}

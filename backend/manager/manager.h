@@ -7,6 +7,8 @@
 #include <memory>
 #include <set>
 
+#include "backend/identity/endorsement.h"
+#include "backend/manager/certifier.h"
 #include "backend/manager/device.h"
 #include "backend/manager/events.h"
 #include "lib/base/log.h"
@@ -27,12 +29,13 @@ struct Policy {
 
 // Whether a commit is what it says it is.
 bool sound(const message::Commit& commit);
+bool sound(const message::Endorsement& told);
 
 class Manager {
  public:
   using Level = base::Level;
-  Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault, Spawner spawner,
-          Policy policy);
+  Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts> domains, vault::Vault& vault,
+          Certifier& certifier, Spawner spawner, Policy policy);
 
   // Finds the workers an earlier manager left, and sets the watches. Fails when XenStore does.
   xen::Result<> begin();
@@ -50,6 +53,9 @@ class Manager {
   const std::map<DeviceId, Device>& devices() const { return devices_; }
   vault::Vault& vault() { return vault_; }
   Events& events() { return events_; }
+  const Certifier& certifier() const { return certifier_; }
+  // As it was told at the last power-on; nothing when it was not yet.
+  vault::Result<std::optional<identity::Endorsement>> endorsement(const vault::Uuid& uuid);
   const Policy& policy() const { return policy_; }
   // Durable when this returns; its TPM is made in the background, or by the first device that connects.
   vault::Result<> create(const vault::Uuid& uuid, const vault::Settings& settings);
@@ -108,6 +114,8 @@ class Manager {
     std::optional<vault::Lease> lease;  // nothing: of no instance, it makes one in advance
     vault::InstanceKey key;
     Process process;
+    bool endorsed = false;
+    base::Bytes endorsement;  // as it will be kept
   };
   void make_next();
   void start_maker(const vault::Uuid& uuid);
@@ -116,6 +124,12 @@ class Manager {
   void on_made(uint64_t serial, const message::Commit& commit);
   void told_maker(uint64_t serial, const vault::Result<>& stored);
   void on_maker_exit(uint64_t serial);
+
+  // endorse.cc; false: the worker may not say that
+  bool on_endorsement(Device& device, const message::Endorsement& told);
+  bool on_maker_endorsement(uint64_t serial, const message::Endorsement& told);
+  bool may_change(const vault::Uuid& uuid, const vault::Result<std::optional<identity::Endorsement>>& kept);
+  bool keep(const vault::Uuid& uuid, const identity::Endorsement& record);
 
   // pool.cc: TPMs that are made in advance, while nothing else is to be done
   void fill_pool_later();
@@ -171,6 +185,7 @@ class Manager {
   xen::Store store_;
   std::unique_ptr<xen::DomainFacts> domains_;
   vault::Vault& vault_;
+  Certifier& certifier_;
   Spawner spawner_;
   Policy policy_;
   Events events_;

@@ -13,13 +13,16 @@
 
 namespace message {
 
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 // The descriptors a worker is born with, and no others beyond standard error.
 inline constexpr int kManagerFd = 3;  // socket pair to the manager that started it
 inline constexpr int kListenFd = 4;   // where a later manager connects to adopt the worker
 inline constexpr int kJournalFd = 5;  // memfd of kJournalBytes, sealed against resizing
 inline constexpr size_t kJournalBytes = 512 * 1024;
 inline constexpr size_t kMaxMessage = 1024 * 1024;
+// Of everything that a worker is sent after Start.
+inline constexpr size_t kMaxOrder = 4096;
+inline constexpr size_t kMaxCertificate = 3072;
 
 using Uuid = std::array<uint8_t, 16>;
 
@@ -36,6 +39,7 @@ enum class Kind : uint8_t {
   Thaw = 4,
   Stop = 5,
   Adopt = 6,
+  Certificate = 7,
   // to the manager
   Hello = 65,
   Ready = 66,
@@ -43,6 +47,7 @@ enum class Kind : uint8_t {
   Commit = 68,
   Snapshot = 69,
   Statistics = 70,
+  Endorsement = 71,
 };
 
 enum class StartKind : uint8_t {
@@ -92,6 +97,11 @@ struct Adopt {
   uint32_t version = kVersion;
 };
 
+// Answer to an Endorsement that wants one: X.509 in DER, at most kMaxCertificate; empty when it cannot be had now.
+struct Certificate {
+  wire::SizedBytes certificate;
+};
+
 struct Hello {
   uint32_t version = kVersion;
   Uuid uuid{};
@@ -119,6 +129,18 @@ enum class Failure : uint8_t {
 // The worker exits after this.
 struct Failed {
   Failure why = Failure::BadStart;
+};
+using Modulus = std::array<uint8_t, 256>;
+// What the TPM has for an endorsement key, once, before Ready: of a new TPM before its first Commit, of another one at
+// a power-on.
+struct Endorsement {
+  bool present = false;
+  bool wants_certificate = false;  // waits for a Certificate
+  Modulus modulus{};               // RSA-2048; the exponent is 65537
+  std::array<uint8_t, 4> vendor{};
+  uint16_t spec_level = 0;
+  uint8_t major = 0;  // of the firmware
+  uint8_t minor = 0;
 };
 // The new permanent state, sealed as `epoch` (one more than the last). The same epoch with the same digest again is a
 // repeat of a commit whose outcome the worker does not know.
@@ -151,12 +173,14 @@ template <> inline constexpr Kind kKindOf<Freeze> = Kind::Freeze;
 template <> inline constexpr Kind kKindOf<Thaw> = Kind::Thaw;
 template <> inline constexpr Kind kKindOf<Stop> = Kind::Stop;
 template <> inline constexpr Kind kKindOf<Adopt> = Kind::Adopt;
+template <> inline constexpr Kind kKindOf<Certificate> = Kind::Certificate;
 template <> inline constexpr Kind kKindOf<Hello> = Kind::Hello;
 template <> inline constexpr Kind kKindOf<Ready> = Kind::Ready;
 template <> inline constexpr Kind kKindOf<Failed> = Kind::Failed;
 template <> inline constexpr Kind kKindOf<Commit> = Kind::Commit;
 template <> inline constexpr Kind kKindOf<Snapshot> = Kind::Snapshot;
 template <> inline constexpr Kind kKindOf<Statistics> = Kind::Statistics;
+template <> inline constexpr Kind kKindOf<Endorsement> = Kind::Endorsement;
 // clang-format on
 
 template <class M>

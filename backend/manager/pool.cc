@@ -54,7 +54,10 @@ void Manager::fill_pool() {
 }
 
 vault::Result<> Manager::store_spare(const Maker& maker, const message::Commit& commit) {
-  auto stored = vault_.add_spare(maker.uuid, maker.key, policy_.defaults, commit.permanent);
+  std::vector<vault::ItemValue> items;
+  if (!maker.endorsement.empty()) items.push_back({vault::Item::Endorsement, maker.endorsement});
+  auto stored = vault_.add_spare(maker.uuid, maker.key, policy_.defaults, commit.permanent,
+                                 items);
   if (stored.ok()) {
     pool_failures_ = 0;
     base::log(Level::Debug, "made a TPM in advance: " + std::to_string(pool()) + " of " + std::to_string(policy_.pool));

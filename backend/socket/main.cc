@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "backend/socket/maker.h"
 #include "backend/socket/server.h"
 #include "lib/base/log.h"
 
@@ -28,6 +29,7 @@ struct Options {
   std::string startup = "clear";
   std::string factory = "ready";
   std::string ctrl;
+  std::string ca_certificate, ca_key;
   int log_level = static_cast<int>(Level::Info);
 };
 
@@ -39,7 +41,8 @@ int fail(const std::string& text) {
 Or<std::unique_ptr<tpm::Engine>> manufacture(socketd::Host& host, const Options& options) {
   base::log(Level::Notice, options.state.empty() ? "makes a new TPM, which is forgotten at the end: see --state"
                                                  : "there is no " + options.state + " yet: makes a new TPM");
-  auto engine = tpm::Engine::manufacture(host, Device::settings(), {.endorsement_key = options.factory == "ready"});
+  auto factory = TRY(socketd::factory(options.factory == "ready", options.ca_certificate, options.ca_key));
+  auto engine = tpm::Engine::manufacture(host, Device::settings(), factory);
   if (engine == nullptr) return std::string("the new TPM could not be stored");
   return engine;
 }
@@ -107,6 +110,11 @@ int main(int argc, char** argv) {
   app.add_option("--factory", options.factory, "a new TPM: ready has an endorsement key, bare has none")
       ->check(CLI::IsMember({"ready", "bare"}))
       ->capture_default_str();
+  app.add_option(
+      "--ca-certificate", options.ca_certificate,
+      "the file of the certificate, in PEM, that the endorsement key of a new TPM is certified with; without it, it "
+      "has no certificate");
+  app.add_option("--ca-key", options.ca_key, "the file of its key, in PEM without a password");
   app.add_option("--log-level", options.log_level, "3 errors, 4 warnings, 5 notices, 6 information, 7 everything")
       ->check(CLI::Range(3, 7))
       ->capture_default_str();

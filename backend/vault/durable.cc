@@ -53,10 +53,10 @@ Io<std::optional<base::Bytes>> Directory::read(const std::string& name) const {
   return std::optional(std::move(content));
 }
 
-Io<> Directory::write(const std::string& name, base::View content) const {
+Io<> Directory::write(const std::string& name, base::View content, mode_t mode) const {
   std::string temporary = name + ".new";
   Fd file(::openat(fd_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return failed("make a file");
+  if (!file || ::fchmod(file.get(), mode) != 0) return failed("make a file");
   while (!content.empty()) {
     ssize_t n = ::write(file.get(), content.data(), content.size());
     if (n < 0 && errno == EINTR) continue;

@@ -41,8 +41,8 @@ class Directory {
 
   // Nothing when there is no such file. EFBIG for more than 64 MiB.
   Io<std::optional<base::Bytes>> read(const std::string& name) const;
-  // Mode 0600; durable when this returns.
-  Io<> write(const std::string& name, base::View content) const;
+  // Durable when this returns.
+  Io<> write(const std::string& name, base::View content, mode_t mode = 0600) const;
   Io<> rename(const std::string& from, const std::string& to) const;
   Io<> remove(const std::string& name) const;
   Io<std::vector<std::string>> names() const;

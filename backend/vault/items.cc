@@ -69,6 +69,23 @@ Result<> SqliteVault::put_items(const Uuid& uuid, const std::vector<ItemValue>& 
   return change({.apply = seal_all, .holds = holds});
 }
 
+Sql<> SqliteVault::put_spare_items(Database& database, const Uuid& spare, const std::vector<ItemValue>& values) const {
+  for (const ItemValue& value : values) {
+    TRY(write_item(database, {spare, value.item, sealed_item(master_, spare, value.item, 1, value.bytes)}));
+  }
+  return {};
+}
+
+// They are the instance's alone from then on. One that does not open is not worth a TPM.
+Sql<> SqliteVault::hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const {
+  for (const ItemRow& row : TRY(items_of(database, spare))) {
+    auto bytes = opened_item(master_, row);
+    if (!bytes.ok()) continue;
+    TRY(write_item(database, {instance, row.item, sealed_item(master_, instance, row.item, 1, bytes.value())}));
+  }
+  return {};
+}
+
 Sql<> SqliteVault::renew_items(Database& database, const MasterKey& next) const {
   for (ItemRow& row : TRY(all_items(database))) {
     auto bytes = opened_item(master_, row);

@@ -83,6 +83,10 @@ Sql<bool> write_renewed(const Database& database, const Row& row) {
 }
 
 Sql<> delete_row(const Database& database, const Uuid& uuid, Table table) {
+  if (table == Table::Spares) {
+    Statement items = TRY(database.prepare("DELETE FROM items WHERE uuid = ?1"));
+    TRY(items.bind(1, base::View(uuid)).finish());
+  }
   Statement remove =
       TRY(prepare(database, table, "DELETE FROM instances WHERE uuid = ?1", "DELETE FROM spares WHERE uuid = ?1"));
   return remove.bind(1, base::View(uuid)).finish();
@@ -94,7 +98,9 @@ Sql<> make_spares(const Database& database) {
       " record BLOB NOT NULL, permanent BLOB NOT NULL) STRICT;");
 }
 
-Sql<> delete_spares(const Database& database) { return database.run("DELETE FROM spares"); }
+Sql<> delete_spares(const Database& database) {
+  return database.run("DELETE FROM items WHERE uuid IN (SELECT uuid FROM spares); DELETE FROM spares");
+}
 
 Sql<> make_items(const Database& database) {
   return database.run(
@@ -110,8 +116,8 @@ Sql<std::optional<ItemRow>> read_item(const Database& database, const Uuid& uuid
   return std::optional(ItemRow{uuid, item, base::copy_of(select.bytes(0))});
 }
 
-Sql<std::vector<ItemRow>> all_items(const Database& database) {
-  Statement select = TRY(database.prepare("SELECT uuid, item, envelope FROM items"));
+namespace {
+Sql<std::vector<ItemRow>> rows_of(Statement& select) {
   std::vector<ItemRow> found;
   while (TRY(select.step())) {
     base::View bytes = select.bytes(0);
@@ -121,6 +127,18 @@ Sql<std::vector<ItemRow>> all_items(const Database& database) {
     found.push_back(std::move(row));
   }
   return found;
+}
+}  // namespace
+
+Sql<std::vector<ItemRow>> all_items(const Database& database) {
+  Statement select = TRY(database.prepare("SELECT uuid, item, envelope FROM items"));
+  return rows_of(select);
+}
+
+Sql<std::vector<ItemRow>> items_of(const Database& database, const Uuid& uuid) {
+  Statement select = TRY(database.prepare("SELECT uuid, item, envelope FROM items WHERE uuid = ?1"));
+  select.bind(1, base::View(uuid));
+  return rows_of(select);
 }
 
 Sql<> write_item(const Database& database, const ItemRow& row) {

@@ -39,6 +39,7 @@ Sql<bool> write_permanent(const Database& database, const Uuid& uuid, uint64_t e
 Sql<> write_record(const Database& database, const Uuid& uuid, base::View record);
 // Both envelopes under new keys, at the same epoch.
 Sql<bool> write_renewed(const Database& database, const Row& row);
+// A spare goes with its items.
 Sql<> delete_row(const Database& database, const Uuid& uuid, Table table = Table::Instances);
 // The table of TPMs made in advance, which older databases of this format have not.
 Sql<> make_spares(const Database& database);
@@ -54,6 +55,7 @@ struct ItemRow {
 Sql<> make_items(const Database& database);
 Sql<std::optional<ItemRow>> read_item(const Database& database, const Uuid& uuid, Item item);
 Sql<std::vector<ItemRow>> all_items(const Database& database);
+Sql<std::vector<ItemRow>> items_of(const Database& database, const Uuid& uuid);
 // In the place of what was there.
 Sql<> write_item(const Database& database, const ItemRow& row);
 

@@ -53,7 +53,7 @@ Result<Instance> SqliteVault::opened_spare(const Row& row) const {
 }
 
 Result<> SqliteVault::add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings,
-                                base::View permanent) {
+                                base::View permanent, const std::vector<ItemValue>& items) {
   Instance spare{.key = key, .settings = settings, .created = static_cast<uint64_t>(::time(nullptr))};
   Row row{.uuid = uuid,
           .epoch = 1,
@@ -62,12 +62,24 @@ Result<> SqliteVault::add_spare(const Uuid& uuid, const InstanceKey& key, const 
   TRY(opened_spare(row));
   auto insert = [&](Database& database) -> Sql<Result<>> {
     TRY(insert_row(database, row, Table::Spares));
+    TRY(put_spare_items(database, uuid, items));
     return Result<>();
   };
   auto holds = [&](const Database& database) { return has_record(database, uuid, row.record, Table::Spares); };
   TRY(change({.apply = insert, .holds = holds}));
   spares_[uuid] = settings;
   return {};
+}
+
+Result<> SqliteVault::drop_spares() {
+  if (spares_.empty()) return {};
+  spares_.clear();
+  return change(
+      {.apply = [](Database& database) -> Sql<Result<>> {
+         TRY(delete_spares(database));
+         return Result<>();
+       },
+       .holds = [](const Database& database) -> Sql<bool> { return TRY(all_uuids(database, Table::Spares)).empty(); }});
 }
 
 size_t SqliteVault::spares(const Settings& settings) const {
@@ -104,6 +116,7 @@ Result<bool> SqliteVault::create_from_spare(const Uuid& uuid, const Settings& se
 
 Result<> SqliteVault::take_spare(const Uuid& spare, const Row& made) {
   auto apply = [&](Database& database) -> Sql<Result<>> {
+    TRY(hand_over_items(database, spare, made.uuid));
     TRY(delete_row(database, spare, Table::Spares));
     if (database.changed() != 1) return Result<>(unusable(spare));
     TRY(insert_row(database, made));

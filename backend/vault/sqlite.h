@@ -32,7 +32,9 @@ class SqliteVault : public Vault {
   ~SqliteVault() override;
 
   Result<> create(const Uuid& uuid, const Settings& settings) override;
-  Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent) override;
+  Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
+                     const std::vector<ItemValue>& items) override;
+  Result<> drop_spares() override;
   size_t spares(const Settings& settings) const override;
   Result<Lease> lease(const Uuid& uuid) override;
   Result<Instance> load(const Uuid& uuid) override;
@@ -62,6 +64,8 @@ class SqliteVault : public Vault {
 
   // items.cc
   Sql<> renew_items(Database& database, const MasterKey& next) const;
+  Sql<> put_spare_items(Database& database, const Uuid& spare, const std::vector<ItemValue>& values) const;
+  Sql<> hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const;
 
   // spares.cc
   Result<> take_stock_of_spares(Database& database);

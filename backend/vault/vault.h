@@ -86,10 +86,11 @@ struct Entry {
 
 // What is kept beside the state; the number is in the database.
 enum class Item : uint8_t {
-  History = 1,   // what became of an instance, for people
-  EventLog = 2,  // what was extended before the guest could, in this power cycle
-  Transfer = 3,  // where an instance that moves between hosts stands
-  Measure = 4,   // what is measured at a power-on
+  History = 1,      // what became of an instance, for people
+  EventLog = 2,     // what was extended before the guest could, in this power cycle
+  Transfer = 3,     // where an instance that moves between hosts stands
+  Measure = 4,      // what is measured at a power-on
+  Endorsement = 5,  // the endorsement key as it was last told, and its certificate
   // Of the host:
   Authority = 64,    // key and certificate that endorsement keys are certified with
   Identity = 65,     // the key other hosts know this one by
@@ -126,9 +127,11 @@ class Vault {
   // spare that was made with the same settings, which nobody else gets then, or none yet.
   virtual Result<> create(const Uuid& uuid, const Settings& settings) = 0;
   // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
-  // else.
-  virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings,
-                             base::View permanent) = 0;
+  // else. The items become those of the instance.
+  virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
+                             const std::vector<ItemValue>& items) = 0;
+  // Nobody gets those that were kept until now.
+  virtual Result<> drop_spares() = 0;
   // How many create() may take for these settings.
   virtual size_t spares(const Settings& settings) const = 0;
   virtual Result<Lease> lease(const Uuid& uuid) = 0;

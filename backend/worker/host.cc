@@ -62,6 +62,23 @@ bool Host::commit(base::View permanent) {
   return false;
 }
 
+base::Bytes Host::endorsed(const message::Endorsement& endorsement) {
+  base::Bytes datagram = message::encode(endorsement);
+  link_.send(datagram);
+  if (!endorsement.wants_certificate) return {};
+  open_endorsement_ = std::move(datagram);
+  // A manager may be making its own key yet; it ends us when that takes too long.
+  auto end = Clock::now() + patience_;
+  while (open_endorsement_ && (link_.has_manager() || Clock::now() < end)) {
+    Link::Woken woken = link_.wait(-1, link_.has_manager() ? -1 : ms_until(end));
+    if (link_.has_manager()) end = Clock::now() + patience_;
+    handle(woken);
+  }
+  if (open_endorsement_) base::log(base::Level::Error, "no manager has answered with a certificate in time");
+  open_endorsement_.reset();
+  return std::move(certificate_);
+}
+
 void Host::end_command() {
   in_flight_ = nullptr;
   if (journal_.epoch() != epoch_) journal_.write(epoch_, {});
@@ -106,6 +123,14 @@ void Host::handle(Link::Woken& woken) {
         settle(answer.value());
       }
       break;
+    case message::Kind::Certificate:
+      if (auto answer = message::decode<message::Certificate>(datagram);
+          answer.ok() && answer.value().certificate.size() <= message::kMaxCertificate) {
+        understood = true;
+        if (open_endorsement_) certificate_ = std::move(answer.value().certificate.bytes());
+        open_endorsement_.reset();
+      }
+      break;
     case message::Kind::Freeze:
     case message::Kind::Thaw:
     case message::Kind::Stop:
@@ -132,6 +157,7 @@ void Host::greet() {
   orders_.clear();  // they were another's
   link_.send_with_journal(message::encode(hello));
   if (open_commit_) link_.send(*open_commit_);
+  if (open_endorsement_) link_.send(*open_endorsement_);
 }
 
 void Host::settle(const message::Committed& answer) {

@@ -47,6 +47,9 @@ class Host : public tpm::Platform {
   // The commit that the engine has given up was stored after all: only a fresh worker can go on from it.
   bool overtaken() const { return overtaken_; }
 
+  // Tells the manager of the endorsement key, and waits for the certificate if it wants one. Empty: there is none, or
+  // no manager has answered in time.
+  base::Bytes endorsed(const message::Endorsement& endorsement);
   void say_ready();
   // The manager has it in order with everything else that is said.
   void say_begun(const message::Statistics& statistics) { say(statistics); }
@@ -71,8 +74,10 @@ class Host : public tpm::Platform {
   EntropyPool pool_;
   std::chrono::seconds patience_;
   const TpmPage* in_flight_ = nullptr;
-  std::optional<base::Bytes> open_commit_;  // the message, as it was sent
-  std::optional<bool> outcome_;             // of the commit being waited for
+  std::optional<base::Bytes> open_commit_;       // the message, as it was sent
+  std::optional<bool> outcome_;                  // of the commit being waited for
+  std::optional<base::Bytes> open_endorsement_;  // the message, while its answer is waited for
+  base::Bytes certificate_;                      // the answer
   std::deque<message::Kind> orders_;
   bool frozen_ = false;
   bool halted_ = false;

@@ -30,7 +30,7 @@ class Link {
   struct Order {
     base::View datagram() const { return base::View(bytes).first(size); }
     message::Kind kind() const { return message::kind_of(datagram()); }
-    std::array<uint8_t, 32> bytes{};  // everything that comes after Start is short
+    std::array<uint8_t, message::kMaxOrder> bytes;  // uninitialised beyond `size`
     size_t size = 0;
   };
   struct Woken {
@@ -47,6 +47,7 @@ class Link {
   bool send_with_journal(base::View datagram) { return send(datagram, journal_.get(), 0); }
   // For what may be lost: does not wait for room.
   void send_if_room(base::View datagram);
+  bool has_manager() const { return static_cast<bool>(manager_); }
   // For one that talks nonsense.
   void drop_manager() { manager_ = vault::Fd(); }
 

@@ -56,6 +56,28 @@ Result<base::Bytes> opened(const Start& start, vault::Purpose purpose, base::Vie
   return std::move(*plain);
 }
 
+// What the manager is told of an endorsement key, or of there being none.
+message::Endorsement endorsement_of(base::View modulus, bool wants_certificate) {
+  message::Endorsement told;
+  told.present = modulus.size() == told.modulus.size();
+  told.wants_certificate = told.present && wants_certificate;
+  if (told.present) std::ranges::copy(modulus, told.modulus.begin());
+  tpm::Make make = tpm::Engine::make();
+  told.vendor = make.vendor;
+  told.spec_level = make.level;
+  told.major = make.major;
+  told.minor = make.minor;
+  return told;
+}
+
+// An endorsement key that the guest has made itself is certified at the next power-on.
+void certify_late(tpm::Engine& engine, Host& host) {
+  bool wants = !engine.has_endorsement_certificate();
+  base::Bytes certificate = host.endorsed(endorsement_of(engine.endorsement_modulus(), wants));
+  if (certificate.empty() || engine.store_endorsement_certificate(certificate)) return;
+  base::log(base::Level::Error, "the certificate of the endorsement key is not stored");
+}
+
 Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, Host& host) {
   tpm::Settings settings;
   settings.physical_presence_command = start.physical_presence_command;
@@ -63,13 +85,17 @@ Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, H
   if (start.epoch == 0) {
     auto engine = tpm::Engine::manufacture(
         host, settings,
-        {.endorsement_key = start.endorsement_key, .enabled = start.enabled, .activated = start.activated});
+        {.endorsement_key = start.endorsement_key,
+         .enabled = start.enabled,
+         .activated = start.activated,
+         .certify = [&host](base::View modulus) { return host.endorsed(endorsement_of(modulus, true)); }});
     if (engine == nullptr) return because(Failure::BadState, "a new TPM could not be stored");
     return engine;
   }
   base::Bytes permanent = TRY(opened(start, vault::Purpose::Permanent, start.permanent));
   auto engine = tpm::Engine::load(host, settings, permanent);
   if (!engine.ok()) return because(Failure::BadState, "the permanent state is malformed");
+  if (start.kind == StartKind::PowerOn) certify_late(*engine.value(), host);
   return std::move(engine).take();
 }
 

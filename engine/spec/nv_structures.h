@@ -10,6 +10,7 @@ namespace tpm {
 inline constexpr uint32_t kNvIndexLock = 0xffffffff;   // defining it sets nvLocked
 inline constexpr uint32_t kNvIndex0 = 0x00000000;      // writing to it sets bGlobalLock
 inline constexpr uint32_t kNvIndexDir = 0x10000001;    // the DIR of TPM 1.1
+inline constexpr uint32_t kNvIndexEndorsementCertificate = 0x1000f000;  // TPM_NV_INDEX_EKCert, of the maker
 inline constexpr uint32_t kNvIndexTrial = 0x0000f004;  // a definition that is only tried
 inline constexpr uint32_t kNvGpioFirst = 0x00011600;
 inline constexpr uint32_t kNvGpioLast = 0x000116ff;

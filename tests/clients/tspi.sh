@@ -9,12 +9,31 @@ stop_first() {
   first_tcsd_pid= first_tpm_pid=
 }
 
+# owned_tpm NAME OPTION...
 owned_tpm() {
+  owned_name=$1
+  shift
   rm -rf "$work/keys"
   make_tcsd_files
-  start_tpm tcp:127.0.0.1:0
+  start_tpm tcp:127.0.0.1:0 "$@"
   start_tcsd
-  check "$1 is owned" tool tpm_takeownership -y -z
+  check "$owned_name is owned" tool tpm_takeownership -y -z
+}
+
+make_authority() {
+  openssl genpkey -quiet -algorithm RSA -out "$work/maker.key"
+  openssl req -x509 -key "$work/maker.key" -out "$work/maker.crt" -days 2 -subj /CN=maker -addext keyUsage=critical,keyCertSign
+}
+
+# The certificate of the endorsement key, in NV as the maker left it.
+read_certificate() {
+  check "tpm_nvread reads the certificate of the endorsement key" \
+    tool tpm_nvread -i 0x1000f000 -f "$work/endorsement.nv"
+  tail -c +8 "$work/endorsement.nv" >"$work/endorsement.der"
+  openssl x509 -inform DER -in "$work/endorsement.der" -out "$work/endorsement.pem"
+  says "which its maker has certified" ': OK$' openssl verify -CAfile "$work/maker.crt" "$work/endorsement.pem"
+  equal "it is of this key" "$(openssl x509 -in "$work/endorsement.pem" -noout -modulus | sed 's/Modulus=//' | tr A-F a-f)" \
+    "$(ek_modulus -z | tr -d '\n')"
 }
 
 # A counter, which libtspi cannot make.
@@ -47,12 +66,14 @@ migrate_by_authority() {
 }
 
 test_tspi() {
-  owned_tpm "the first TPM"
+  make_authority
+  owned_tpm "the first TPM" --ca-certificate "$work/maker.crt" --ca-key "$work/maker.key"
+  read_certificate
   make_counter
   first_tpm=$tpm first_tpm_pid=$tpm_pid first_tcsd_pid=$tcsd_pid first_port=$TSS_TCSD_PORT
   tpm_pid= tcsd_pid=
   owned_tpm "the second TPM"
-  timeout 60 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" "$work/delegation" "${counted%%:*}" \
+  timeout 60 "$build/test/tspi" "$first_port" "$TSS_TCSD_PORT" "$work/delegation" "${counted%%:*}" "$work/maker.key" "$work/endorsement.der" \
     >"$work/tspi.out" 2>"$work/tspi.err"
   equal "the program on libtspi came to its end" "status $?, $(tail -n 1 "$work/tspi.out")" "status 0, done"
   while read -r verdict text; do

@@ -30,6 +30,7 @@ struct Rig {
   std::string directory;
   std::unique_ptr<vault::SqliteVault> vault;
   backend::Loop loop;
+  std::optional<backend::Certifier> certifier;
   std::optional<backend::Manager> manager;
 
   Rig() {
@@ -44,7 +45,9 @@ struct Rig {
     auto store = xen::Store::open();
     auto domains = xen::Domains::open();
     law(store.ok() && domains.ok(), "Xen's libraries open");
-    manager.emplace(loop, std::move(store).take(), std::move(domains).take(), *vault,
+    certifier.emplace(loop, *vault, backend::Certifier::Options{directory, "", ""});
+    law(certifier->begin().ok(), "an authority is begun");
+    manager.emplace(loop, std::move(store).take(), std::move(domains).take(), *vault, *certifier,
                     backend::Spawner(directory, "/bin/false"), backend::Policy{.state_directory = directory});
     for (uint8_t i = 0; i < 3; i++) law(vault->create(vault::Uuid{i}, {}).ok(), "an instance is made");
   }

@@ -2,6 +2,7 @@
 // Every wire structure: bytes that decode are the bytes that it encodes to.
 #include <array>
 
+#include "backend/identity/endorsement.h"
 #include "backend/manager/messages.h"
 #include "engine/spec/context_structures.h"
 #include "engine/spec/identity_structures.h"
@@ -46,7 +47,8 @@ constexpr auto kTargets =
         tpm::DaaBlob, tpm::DaaSensitive, tpm::NvAttributes, tpm::NvDataPublic, tpm::CounterValue, tpm::AuditEventIn,
         tpm::AuditEventOut, tpm::DaInfo, tpm::DaInfoLimited, tpm::Nv, tpm::Counters, tpm::Delegation, tpm::AuditStatus,
         tpm::Lockout, tpm::KeyTransfer, tpm::DaaSecrets, tpm::OwnerKeys, tpm::Transports, tpm::DaaSessions,
-        tpm::Contexts, tpm::AuditDigest, tpm::NvLocks, tpm::ActiveCounter>();
+        tpm::Contexts, tpm::AuditDigest, tpm::NvLocks, tpm::ActiveCounter, message::Certificate, message::Endorsement,
+        identity::Endorsement>();
 
 }  // namespace
 

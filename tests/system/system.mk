@@ -5,7 +5,7 @@ SYSTEM_OBJECTS := $(patsubst %.cc,$(B)/obj/%.o,$(wildcard tests/system/*.cc) tes
 $(B)/system/scenarios: $(SYSTEM_OBJECTS) $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main -lxenstore -lxenctrl -lxengnttab -lxenevtchn -lcrypto -lpthread
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main -lsqlite3 -lxenstore -lxenctrl -lxengnttab -lxenevtchn -lcrypto -lpthread
 
 # The frontend that the scenarios put words in the mouth of.
 $(B)/system/puppet: $(B)/obj/tests/system/puppet/main.o $(B)/obj/tests/system/puppet/connect.o $(B)/lib/libfrontend.a $(B)/lib/libxen.a $(B)/lib/libbase.a $(XEN_LIBS)
@@ -13,8 +13,14 @@ $(B)/system/puppet: $(B)/obj/tests/system/puppet/main.o $(B)/obj/tests/system/pu
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lxenstore -lxengnttab -lxenevtchn -lfmt -lpthread
 
+# The worker that has been taken over.
+$(B)/system/liar: $(B)/obj/tests/system/liar/main.o $(B)/lib/libbase.a
+	$(call say,LINK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lfmt
+
 .PHONY: check-system
-check-system: all $(B)/system/scenarios $(B)/system/puppet
+check-system: all $(B)/system/scenarios $(B)/system/puppet $(B)/system/liar
 	$(call say,TEST)
 	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout 600 $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
 check-loopback: check-system

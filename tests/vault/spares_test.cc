@@ -9,10 +9,11 @@ constexpr Uuid kSpare = {9, 9, 9};
 
 class Spares : public VaultTest {
  protected:
-  static void add(Vault& vault, const Uuid& uuid = kSpare, const Settings& settings = {}) {
+  static void add(Vault& vault, const Uuid& uuid = kSpare, const Settings& settings = {},
+                  const std::vector<ItemValue>& items = {}) {
     InstanceKey key({7});
     base::Bytes plain = {'m', 'a', 'd', 'e', uuid[0]};
-    ASSERT_TRUE(vault.add_spare(uuid, key, settings, seal(key, uuid, Purpose::Permanent, 1, plain)).ok());
+    ASSERT_TRUE(vault.add_spare(uuid, key, settings, seal(key, uuid, Purpose::Permanent, 1, plain), items).ok());
   }
 };
 
@@ -52,7 +53,7 @@ TEST_F(Spares, AStateThatDoesNotOpenIsNeitherKeptNorGiven) {
   auto vault = open();
   InstanceKey key({7});
   base::Bytes plain = {1};
-  EXPECT_FALSE(vault->add_spare(kSpare, key, {}, seal(key, kOne, Purpose::Permanent, 1, plain)).ok());
+  EXPECT_FALSE(vault->add_spare(kSpare, key, {}, seal(key, kOne, Purpose::Permanent, 1, plain), {}).ok());
   add(*vault);
   Uuid other = kSpare;
   other[0] = 8;  // before it
@@ -85,6 +86,44 @@ TEST_F(Spares, AnOlderDatabaseDoesNotGiveOneTwice) {
   ASSERT_TRUE(vault->create(kTwo, {}).ok());
   EXPECT_EQ(vault->load(kTwo).value().epoch, 0U);
   EXPECT_NE(content(*vault, kOne).find("its state is missing"), std::string::npos);
+}
+
+TEST_F(Spares, ItemsBecomeTheInstances) {
+  base::Bytes told = {'e', 'k'};
+  {
+    auto vault = open();
+    add(*vault, kSpare, {}, {{Item::Endorsement, told}});
+    EXPECT_EQ(vault->item(kSpare, Item::Endorsement).value(), told);
+  }
+  auto vault = open();
+  ASSERT_TRUE(vault->create(kOne, {}).ok());
+  EXPECT_EQ(vault->item(kOne, Item::Endorsement).value(), told);
+  EXPECT_TRUE(vault->item(kSpare, Item::Endorsement).value().empty()) << "there is one of it";
+  ASSERT_TRUE(vault->renew_master({}).ok());
+  EXPECT_EQ(vault->item(kOne, Item::Endorsement).value(), told);
+}
+
+TEST_F(Spares, ItemsGoWithThem) {
+  auto vault = open();
+  ASSERT_TRUE(vault->create(kTwo, {}).ok());
+  ASSERT_TRUE(vault->put_items(kTwo, {{Item::History, {'h'}}}).ok());
+  add(*vault, kSpare, {}, {{Item::Endorsement, {'e', 'k'}}});
+  ASSERT_TRUE(vault->renew_master({}).ok());
+  EXPECT_TRUE(vault->item(kSpare, Item::Endorsement).value().empty());
+  EXPECT_FALSE(vault->item(kTwo, Item::History).value().empty());
+}
+
+TEST_F(Spares, CanBeDropped) {
+  {
+    auto vault = open();
+    add(*vault, kSpare, {}, {{Item::Endorsement, {'e', 'k'}}});
+    ASSERT_TRUE(vault->drop_spares().ok());
+    EXPECT_EQ(vault->spares({}), 0U);
+    add(*vault, kOne);
+  }
+  auto vault = open();
+  EXPECT_EQ(vault->spares({}), 1U) << "those that come after are kept";
+  EXPECT_TRUE(vault->item(kSpare, Item::Endorsement).value().empty());
 }
 
 TEST_F(Spares, ANewMasterKeyEndsThem) {

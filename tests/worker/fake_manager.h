@@ -29,6 +29,8 @@ class WorkerProcess {
   }
   void send_bytes(base::View datagram, int descriptor = -1);
 
+  // Whether receive() gives the worker's Endorsement, instead of answering that there is no certificate.
+  bool sees_endorsements = false;
   // The next datagram but for statistics; nothing when the worker hung up or took longer than that.
   std::optional<base::Bytes> receive(std::chrono::milliseconds most = std::chrono::seconds(20));
   // The next message, when it is an M.

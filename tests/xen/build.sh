@@ -31,5 +31,5 @@ step unpack "$here/packages"
 step machine_initrd "$cache/.unpack" "$here/machine/init"
 [ "${1-}" != machine ] || exit 0
 step kernels "$cache/.unpack"
-step guest_initrd "$cache/.kernels" "$here"/guest/*
+step guest_initrd "$cache/.kernels" "$here"/guest/* "$here"/../clients/tspi/*.{cc,h} "$here"/../engine/{tpm_client.{cc,h},openssl.h}
 step dom0_initrd "$cache/.kernels" "$here"/dom0/*.cc

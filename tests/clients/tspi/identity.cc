@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // An attestation identity: made, certified by a privacy CA, activated, and used.
 
+#include <fstream>
+#include <iterator>
+
 #include "tests/clients/tspi/privacy_ca.h"
 
 namespace tspi {
@@ -134,10 +137,11 @@ void test_quote2(const Session& session, TSS_HKEY identity, const Bytes& certifi
 
 }  // namespace
 
-TSS_HKEY test_identity(const Session& session) {
-  Key maker = make_pair();
+TSS_HKEY test_identity(const Session& session, const std::string& maker_path, const std::string& certificate_path) {
+  Key maker = pair_in(maker_path);
   PrivacyCa ca(maker);
-  set_certificate(session, certificate("TPM", public_key(endorsement_of(session)), "maker", maker));
+  std::ifstream certificate(certificate_path, std::ios::binary);
+  set_certificate(session, {std::istreambuf_iterator<char>(certificate), {}});
   TSS_HKEY identity = session.key_object(TSS_KEY_TYPE_IDENTITY | TSS_KEY_AUTHORIZATION);
   session.assign_secret(identity, 0x1d);
   const std::string label = "an identity";

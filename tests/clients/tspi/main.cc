@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What libtspi offers and no tool uses, with two TPMs: tspi PORT PORT BLOB COUNTER. Prints `ok TEXT` or `bad TEXT`, a
-// line a step.
+// What libtspi offers and no tool uses, with two TPMs: tspi PORT PORT BLOB COUNTER MAKER.key CERTIFICATE.der. Prints
+// `ok TEXT` or `bad TEXT`, a line a step.
 
 #include <cstdio>
 #include <cstdlib>
@@ -8,8 +8,8 @@
 #include "tests/clients/tspi/session.h"
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: tspi PORT PORT BLOB COUNTER\n");
+  if (argc != 7) {
+    std::fprintf(stderr, "usage: tspi PORT PORT BLOB COUNTER MAKER.key CERTIFICATE.der\n");
     return 2;
   }
   tspi::Session first(argv[1]);
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   tspi::test_cmk(first, second);
   tspi::test_attestation(first);
   tspi::test_nv(first);
-  TSS_HKEY identity = tspi::test_identity(first);
+  TSS_HKEY identity = tspi::test_identity(first, argv[5], argv[6]);
   tspi::test_ticks(first);
   tspi::test_transport(argv[1], first);
   tspi::test_delegation(first, argv[3]);

@@ -5,6 +5,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -55,6 +56,13 @@ Key public_key(const Bytes& modulus) {
 Key make_pair() {
   Key pair(EVP_RSA_gen(2048));
   done(pair != nullptr, "make a pair of keys");
+  return pair;
+}
+
+Key pair_in(const std::string& path) {
+  std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "r"), std::fclose);
+  Key pair(file ? PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr) : nullptr);
+  done(pair != nullptr, "read a pair of keys");
   return pair;
 }
 

@@ -14,6 +14,8 @@ using Key = client::PKey;
 
 Key public_key(const Bytes& modulus);
 Key make_pair();
+// Of a file in PEM.
+Key pair_in(const std::string& path);
 Bytes modulus_of(const Key& pair);
 // RSAES-PKCS1-v1_5; whatever was not encrypted for this pair gives nothing or noise.
 Bytes decrypted(const Key& pair, const Bytes& encrypted);

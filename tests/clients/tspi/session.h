@@ -52,8 +52,9 @@ void test_migration(const Session& source, const Session& destination);
 void test_cmk(const Session& source, const Session& destination);
 void test_attestation(const Session& session);
 void test_nv(const Session& session);
-// Gives the identity key, loaded; 0 if it came to none.
-TSS_HKEY test_identity(const Session& session);
+// Gives the identity key, loaded; 0 if it came to none. The files: the key of who has certified the endorsement key,
+// and that certificate.
+TSS_HKEY test_identity(const Session& session, const std::string& maker_path, const std::string& certificate_path);
 void test_ticks(const Session& session);
 // Beside `plain`, which shares the TPM and wraps nothing.
 void test_transport(const std::string& port, const Session& plain);

@@ -73,6 +73,39 @@ did() {
   echo "status $?"
 }
 
+# endorsement AUTHORITY: the certificate in NV as tpm_nvread gives it, verified under the authority's, whose PEM comes in
+# base64; and with one bit of its signature turned, which must not verify.
+endorsement() {
+  echo "$1" | base64 -d >/tmp/authority.pem
+  start_tss || return
+  did nvread tpm_nvread -i 0x1000f000 -f /tmp/endorsement.nv
+  stop_tss
+  section nv_header
+  head -c 7 /tmp/endorsement.nv | xxd -p
+  section nv_size
+  wc -c </tmp/endorsement.nv
+  tail -c +8 /tmp/endorsement.nv >/tmp/endorsement.der
+  xxd -p /tmp/endorsement.der | tr -d '\n' | sed -e 's/[0-7]$/f/' -e t -e 's/.$/0/' | xxd -r -p >/tmp/forged.der
+  openssl x509 -inform DER -in /tmp/endorsement.der -out /tmp/endorsement.pem
+  openssl x509 -inform DER -in /tmp/forged.der -out /tmp/forged.pem
+  did certified openssl verify -CAfile /tmp/authority.pem /tmp/endorsement.pem
+  did certified_forged openssl verify -CAfile /tmp/authority.pem /tmp/forged.pem
+  section certificate
+  cat /tmp/endorsement.pem
+  section certified_modulus
+  openssl x509 -in /tmp/endorsement.pem -noout -modulus
+  the_tpm
+  section pubek
+  cat "$sysfs/pubek"
+}
+
+# identity: made, certified by a privacy CA, activated; after `endorsement` and `own_and_seal`.
+identity() {
+  start_tss || return
+  did identity /usr/lib/rig/tss_identity /tmp/authority.pem /tmp/endorsement.der
+  stop_tss
+}
+
 # own_and_seal INDEX DIGEST: ownership, a secret sealed to a PCR, unsealed before and after that PCR is extended.
 own_and_seal() {
   start_tss || return

@@ -62,6 +62,28 @@ quote_checks() {
     "0101000051554f54${composite}00112233445566778899aabbccddeeff01234567"
 }
 
+# endorsement_checks: before there is an owner, after whom nobody else may read the PUBEK.
+endorsement_checks() {
+  forget
+  check "$type: the certificate is read" observed guest_run g "endorsement $(vtpmctl show --ca | base64 -w 0)"
+  expect_status nvread 0 "tpm_nvread of the certificate, without an owner"
+  length=$(($(seen nv_size) - 5))
+  equal "$type: the header of the PC client" "$(seen nv_header)" "100100$(printf %04x "$length")1002"
+  expect_status certified 0 "openssl verify accepts it against the host's authority"
+  expect_status certified_forged 2 "and no forged one"
+  equal "$type: it is of the TPM's endorsement key" "$(seen certified_modulus | sed 's/^Modulus=//' | hex)" \
+    "$(seen pubek | sed '1,/^Modulus:/d' | hex)"
+  equal "$type: vtpmctl shows the same" "$(vtpmctl show "$uuid" --ek | sed '/^-----END CERT/q')" "$(seen certificate)"
+}
+
+# identity_checks: by the owner, with the certificate that endorsement_checks had the guest read.
+identity_checks() {
+  forget
+  check "$type: an identity is asked for" observed guest_run g identity
+  expect_status identity 0 "an identity is activated for the certified endorsement key"
+  equal "$type: no step of it went wrong" "$(seen identity | grep -c '^ok ') $(seen identity | grep -c '^bad ')" "5 0"
+}
+
 tss_checks() {
   forget
   check "$type: tcsd serves" observed guest_run g "own_and_seal 10 $measured"

@@ -21,6 +21,9 @@ printf 'root:x:0:\ntss:x:100:\n' >"$root/etc/group"
 printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 
 compile guest/tss_quote -ltspi
+tests=$here/..
+compile guest/tss_identity "$tests"/clients/tspi/{session,openssl,privacy_ca,verify}.cc "$tests/engine/tpm_client.cc" \
+  "-I$tests/.." -Wno-missing-field-initializers -ltspi -lcrypto
 compile guest/suspend_self
 compile guest/ring_flood -lxenstore -lxengnttab -lxenevtchn
 pack "$root" "$cache/guest.cpio"
