@@ -9,9 +9,10 @@ BEGIN {
   allow["backend/ring"] = "lib/base lib/xen"
   allow["backend/vault"] = "lib/base lib/wire lib/xen"
   allow["backend/worker"] = "lib/base lib/wire lib/xen engine/engine.h engine/platform.h backend/ring backend/vault backend/manager/messages.h"
-  allow["backend/manager"] = "lib/base lib/wire lib/xen xenstore-schema backend/vault backend/control"
+  allow["backend/measure"] = "lib/base lib/wire lib/xen backend/vault backend/worker/lockdown.h backend/manager/messages.h"
+  allow["backend/manager"] = "lib/base lib/wire lib/xen xenstore-schema backend/vault backend/control backend/measure"
   allow["backend/domwatch"] = "lib/base lib/xen xenstore-schema backend/worker/lockdown.h"
-  allow["backend/control"] = "lib/base lib/wire lib/xen xenstore-schema backend/manager backend/vault"
+  allow["backend/control"] = "lib/base lib/wire lib/xen xenstore-schema backend/manager backend/vault backend/measure"
   allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h"
   allow["frontend"] = "lib/base lib/xen xenstore-schema"
 }
