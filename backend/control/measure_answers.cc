@@ -46,10 +46,8 @@ vault::Result<json> event_log(Manager& manager, const vault::Entry& entry) {
   if (!decoded) return vault::Refusal{vault::Refusal::Kind::Broken, "the stored event log is malformed"};
   json events = json::array(), pcrs = json::object();
   for (const measure::Event& event : *decoded) {
-    events.push_back({{"pcr", event.pcr},
-                      {"type", name_of(event.type)},
-                      {"digest", hex(event.digest)},
-                      {"text", event.text}});
+    events.push_back(
+        {{"pcr", event.pcr}, {"type", name_of(event.type)}, {"digest", hex(event.digest)}, {"text", event.text}});
   }
   for (const auto& [pcr, value] : measure::replay(*decoded)) pcrs[std::to_string(pcr)] = hex(value);
   return json{{"power_cycle", entry.power_cycle}, {"events", events}, {"pcrs", pcrs}, {"raw", hex(log)}};

@@ -61,7 +61,7 @@ struct Device {
   std::optional<Ring> ring;      // the one we serve or served last
   bool front_connected = false;  // the frontend has been seen Connected on that ring
   std::optional<vault::Lease> lease;
-  std::optional<uint64_t> measuring;                   // the process that does
+  std::optional<uint64_t> measuring;                    // the process that does
   std::optional<std::vector<measure::Event>> measured;  // what the start that is due extends
   std::optional<Plan> plan;
   vault::Fd journal;  // of the last worker that was ready, when it left no snapshot

@@ -18,7 +18,7 @@ namespace {
 
 constexpr milliseconds kStopTime{5'000};  // xl gives a backend 10 s to close
 constexpr uint32_t kBootPcrs = 8;
-constexpr int kMostStartTimes = 16;       // how far the time for a start may grow
+constexpr int kMostStartTimes = 16;  // how far the time for a start may grow
 constexpr std::chrono::seconds kInfoPeriod{5};
 constexpr size_t kMostDeaths = 5;  // in a minute
 constexpr std::array<milliseconds, kMostDeaths> kBackOff = {milliseconds(0), milliseconds(100), milliseconds(400),

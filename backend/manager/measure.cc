@@ -28,7 +28,8 @@ bool only_dom0_writes(const std::vector<xen::Permission>& permissions) {
   return !permissions.empty() && permissions.front().domain == kDom0 && !others;
 }
 
-// As pv-grub has it: the kernel into PCR 4, then the command line and the ramdisk into PCR 5, each of which may be empty.
+// As pv-grub has it: the kernel into PCR 4, then the command line and the ramdisk into PCR 5, each of which may be
+// empty.
 std::vector<measure::Event> events_of(const message::Measured& measured) {
   std::string line = text_of(measured.command_line);
   std::string ramdisk = measured.ramdisk.empty() ? "none" : text_of(measured.ramdisk);

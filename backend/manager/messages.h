@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The messages between manager and worker, and between it and the process that hashes: one datagram of a SOCK_SEQPACKET socket each, a kind byte and the fields of
-// the struct, big-endian. Whoever receives a malformed one ends the connection: a peer that talks nonsense is broken.
+// The messages between manager and worker, and between it and the process that hashes: one datagram of a SOCK_SEQPACKET
+// socket each, a kind byte and the fields of the struct, big-endian. Whoever receives a malformed one ends the
+// connection: a peer that talks nonsense is broken.
 #pragma once
 
 #include <array>

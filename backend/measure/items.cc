@@ -6,7 +6,8 @@ namespace measure {
 namespace {
 
 vault::Refusal not_understood(const char* what) {
-  return {vault::Refusal::Kind::Broken, std::string(what) + " is of an unknown form: was it written by a newer version?"};
+  return {vault::Refusal::Kind::Broken,
+          std::string(what) + " is of an unknown form: was it written by a newer version?"};
 }
 
 }  // namespace
@@ -21,9 +22,7 @@ vault::Result<Policy> policy_of(vault::Vault& vault, const vault::Uuid& uuid) {
   return item.value().policy;
 }
 
-vault::ItemValue item_of(Policy policy) {
-  return {vault::Item::Measure, wire::encode(PolicyItem{.policy = policy})};
-}
+vault::ItemValue item_of(Policy policy) { return {vault::Item::Measure, wire::encode(PolicyItem{.policy = policy})}; }
 
 vault::Result<base::Bytes> log_of(vault::Vault& vault, const vault::Uuid& uuid, uint64_t power_cycle) {
   base::Bytes bytes = TRY(vault.item(uuid, vault::Item::EventLog));

@@ -77,7 +77,7 @@ size_t SqliteVault::spares(const Settings& settings) const {
 
 // False: there is none that fits. One that cannot be used goes, and the next one is tried.
 Result<bool> SqliteVault::create_from_spare(const Uuid& uuid, const Settings& settings,
-                                           const std::vector<ItemValue>& items) {
+                                            const std::vector<ItemValue>& items) {
   while (true) {
     auto fits = std::find_if(spares_.begin(), spares_.end(),
                              [&](const auto& spare) { return made_alike(spare.second, settings); });

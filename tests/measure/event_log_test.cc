@@ -9,7 +9,8 @@ namespace measure {
 namespace {
 
 std::vector<Event> some() {
-  return {action(4, kNotMeasured), {4, EventType::Ipl, sha1({}), "kernel: /boot/vmlinuz"},
+  return {action(4, kNotMeasured),
+          {4, EventType::Ipl, sha1({}), "kernel: /boot/vmlinuz"},
           {5, EventType::IplPartitionData, Digest{1, 2, 3}, ""}};
 }
 
@@ -25,7 +26,8 @@ TEST(EventLog, HasTheLayoutOfTheTcg) {
     ASSERT_LE(at + 32, log.size());
     EXPECT_EQ(little(log, at), event.pcr);
     EXPECT_EQ(little(log, at + 4), static_cast<uint32_t>(event.type));
-    EXPECT_TRUE(std::equal(event.digest.begin(), event.digest.end(), log.begin() + static_cast<std::ptrdiff_t>(at) + 8));
+    EXPECT_TRUE(
+        std::equal(event.digest.begin(), event.digest.end(), log.begin() + static_cast<std::ptrdiff_t>(at) + 8));
     uint32_t n = little(log, at + 28);
     ASSERT_LE(at + 32 + n, log.size());
     EXPECT_EQ(std::string(log.begin() + static_cast<std::ptrdiff_t>(at) + 32,

@@ -30,8 +30,8 @@ class MeasuredStart : public SavedGuest {
     ASSERT_TRUE(stack_.control({"create", uuid_, "--measure", policy}).value("ok", false));
   }
   Words creation(const std::string& type = "pv") const {
-    return {"create",    "--type",   type,        "--vtpm",    "backend=0,uuid=" + uuid_,
-            "--kernel",  kernel(),   "--ramdisk", ramdisk(),   "--cmdline", kLine};
+    return {"create",    "--type",  type,        "--vtpm", "backend=0,uuid=" + uuid_, "--kernel", kernel(),
+            "--ramdisk", ramdisk(), "--cmdline", kLine};
   }
   unsigned created(const std::string& type = "pv") { return number(domain(creation(type))); }
   static Digest extended(Digest pcr, const Digest& event) {
@@ -136,8 +136,7 @@ TEST_F(MeasuredStart, TheLogsReplayGivesThePcrs) {
 
 TEST_F(MeasuredStart, WithoutRamdiskAndCommandLineNothingOfThemIsExtended) {
   make("on");
-  unsigned guest =
-      number(domain({"create", "--vtpm", "backend=0,uuid=" + uuid_, "--kernel", kernel()}));
+  unsigned guest = number(domain({"create", "--vtpm", "backend=0,uuid=" + uuid_, "--kernel", kernel()}));
   Frontend frontend(stack_, guest);
   ASSERT_TRUE(frontend.connect());
   EXPECT_EQ(pcr(frontend, 4), kernel_pcr());
@@ -236,7 +235,8 @@ TEST_F(MeasuredStart, ANodeThatAGuestCouldWriteIsNotRead) {
 TEST_F(MeasuredStart, ADeviceThatIsAttachedLateGetsAMarker) {
   make("required");
   unsigned guest = number(domain({"create", "--kernel", kernel(), "--ramdisk", ramdisk(), "--cmdline", kLine}));
-  ASSERT_EQ(run({program("xen-loopback"), "vtpm-attach", std::to_string(guest), "backend=0", "uuid=" + uuid_}).status, 0);
+  ASSERT_EQ(run({program("xen-loopback"), "vtpm-attach", std::to_string(guest), "backend=0", "uuid=" + uuid_}).status,
+            0);
   {
     Frontend frontend(stack_, guest);
     expect_marker(frontend, "vtpm: attached to a domain that was running already");
