@@ -3,6 +3,8 @@
 // disk or a server of files may take any time.
 #include <sys/wait.h>
 
+#include <algorithm>
+
 #include "backend/manager/manager.h"
 #include "backend/measure/items.h"
 #include "xenstore-schema/vtpm.h"
@@ -14,7 +16,7 @@ using measure::EventType;
 
 namespace {
 
-constexpr size_t kMostAtOnce = 64;
+constexpr std::ptrdiff_t kMostAtOnce = 64;
 constexpr std::chrono::milliseconds kPause{100};
 
 std::string text_of(const wire::SizedBytes& bytes) { return {bytes.view().begin(), bytes.view().end()}; }
@@ -82,7 +84,9 @@ vault::Result<measure::Policy> Manager::policy_at_power_on(const Device& device)
 
 // True: there is no more to wait for.
 bool Manager::begin_measuring(Device& device, measure::Policy policy) {
-  if (measurers_.size() >= kMostAtOnce) {
+  // Those that were given up are not counted: they may hang for as long as a server of files does.
+  auto busy = std::count_if(devices_.begin(), devices_.end(), [](const auto& other) { return other.second.measuring; });
+  if (busy >= kMostAtOnce) {
     loop_.after(kPause, [this, id = device.id] { dirty_.insert(id); });
     return false;
   }

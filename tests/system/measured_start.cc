@@ -127,6 +127,12 @@ TEST_F(MeasuredStart, TheLogsReplayGivesThePcrs) {
   auto pcrs = replayed();
   ASSERT_EQ(pcrs.size(), 2U);
   for (const auto& [index, value] : pcrs) EXPECT_EQ(pcr(frontend, index), value) << index;
+  // The same by a program that has nothing of ours but the file.
+  std::string lines;
+  for (const auto& [index, value] : pcrs)
+    lines += std::to_string(index) + " " + client::hex({value.begin(), value.end()}) + "\n";
+  Finished replay = run({program("../test/replay"), "start", stack_.directory() + "/log.bin"});
+  EXPECT_EQ(replay.output + "\n", lines);
   auto log = stack_.control({"show", uuid_, "--log"})["log"];
   ASSERT_EQ(log["events"].size(), 3U);
   EXPECT_EQ(log["events"][0]["text"], "kernel: " + kernel());

@@ -14,7 +14,7 @@ $(B)/system/puppet: $(B)/obj/tests/system/puppet/main.o $(B)/obj/tests/system/pu
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lxenstore -lxengnttab -lxenevtchn -lfmt -lpthread
 
 .PHONY: check-system
-check-system: all $(B)/system/scenarios $(B)/system/puppet
+check-system: all $(B)/system/scenarios $(B)/system/puppet $(B)/test/replay
 	$(call say,TEST)
 	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout 600 $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
 check-loopback: check-system
