@@ -33,9 +33,9 @@ function take_apart(from,   n, i, part, name) {
     if (part[i] !~ /^[$]/) { words = words (words == "" ? "" : "/") part[i]; continue }
     flush()
     name = tolower(substr(part[i], 2))
-    parameters = parameters (parameters == "" ? "" : ", ") (name == "device" ? "unsigned " : "xen::DomId ") name
+    parameters = parameters (parameters == "" ? "" : ", ") (name == "device" ? "unsigned " : name == "vm" ? "const Uuid& " : "xen::DomId ") name
     arguments = arguments (arguments == "" ? "" : ", ") name
-    expression = expression " / " (name == "device" ? name : "static_cast<unsigned>(" name ")")
+    expression = expression " / " (name == "device" ? name : name == "vm" ? "vm.text" : "static_cast<unsigned>(" name ")")
   }
   flush()
 }

@@ -43,7 +43,7 @@ BEGIN { who = "toolstack|backend|frontend|domwatch|administrator" }
   rows++
   path[rows] = substr($0, 1, RSTART - 1)
   rest = substr($0, RSTART + 3)
-  if (path[rows] !~ /^(\/([a-z0-9-]+|[$](BACKEND|DOMAIN|DEVICE)))+$/) fail("not a path: " path[rows])
+  if (path[rows] !~ /^(\/([a-z0-9-]+|[$](BACKEND|DOMAIN|DEVICE|VM)))+$/) fail("not a path: " path[rows])
   if (path[rows] in row_of) fail("twice: " path[rows])
   row_of[path[rows]] = rows
   if (!match(rest, / \[[^]]*\]$/)) fail("expected tags in [] at the end")

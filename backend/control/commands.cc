@@ -6,6 +6,7 @@
 
 #include "backend/control/answers.h"
 #include "backend/control/identity_answers.h"
+#include "backend/control/measure_answers.h"
 #include "backend/vault/opening.h"
 
 namespace backend {
@@ -15,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kLongestLabel = 256;
+constexpr const char* kMeasureNames = "measure is off, on or required";
 
 json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
 json outcome(const vault::Result<>& result) { return result.ok() ? json{{"ok", true}} : failure(result.error().text); }
@@ -39,7 +41,13 @@ json show(Manager& manager, const json& request) {
     if (request.value("ek", false)) return show_endorsement(manager, uuid);
     auto entry = manager.vault().entry(uuid);
     if (!entry.ok()) return failure(entry.error().text);
-    return {{"ok", true}, {"instance", about(entry.value(), manager)}};
+    if (request.value("log", false)) {
+      auto log = event_log(manager, entry.value());
+      return log.ok() ? json{{"ok", true}, {"log", log.value()}} : failure(log.error().text);
+    }
+    json instance = about(entry.value(), manager);
+    add_measure(instance, manager, uuid);
+    return {{"ok", true}, {"instance", instance}};
   });
 }
 
@@ -55,7 +63,17 @@ json create(Manager& manager, const json& request) {
     settings.enabled = request.value("enabled", settings.enabled);
     settings.activated = request.value("activated", settings.activated);
     if (settings.localities == 0 || settings.localities > 31) return failure("localities are 0 to 4");
-    return outcome(manager.create(uuid, settings));
+    auto measure = measure_in(request);
+    if (request.contains("measure") && !measure) return failure(kMeasureNames);
+    return outcome(manager.create(uuid, settings, measure.value_or(manager.policy().measure)));
+  });
+}
+
+json set(Manager& manager, const json& request) {
+  return with_uuid(request, [&](const vault::Uuid& uuid) -> json {
+    auto measure = measure_in(request);
+    if (!measure) return failure(kMeasureNames);
+    return outcome(manager.set_measure(uuid, *measure));
   });
 }
 
@@ -103,6 +121,7 @@ struct Command {
 constexpr std::array kCommands = {Command{"list", list},
                                   Command{"show", show},
                                   Command{"create", create},
+                                  Command{"set", set},
                                   Command{"delete", remove},
                                   Command{"quarantine", quarantine},
                                   Command{"power-cycle", power_cycle},

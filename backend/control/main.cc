@@ -5,6 +5,7 @@
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
+#include "backend/control/measure_print.h"
 #include "backend/control/print.h"
 #include "backend/vault/vault.h"
 #include "lib/base/version.h"
@@ -15,10 +16,10 @@ using nlohmann::json;
 
 struct Arguments {
   std::string runtime = "/run/vtpm";
-  std::string uuid, label, reason, new_key;
+  std::string uuid, label, reason, new_key, measure;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
-  bool lift = false, past = false, prometheus = false, ek = false, ca = false;
+  bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
   bool as_json = false;
 };
 
@@ -33,6 +34,7 @@ constexpr std::array kCommands = {
     Command{"list", "all instances and the devices that serve them", false, backend::print_list},
     Command{"show", "everything about one instance", true, backend::print_show},
     Command{"create", "make an instance, with its endorsement key", true},
+    Command{"set", "change what an administrator decides for an instance", true},
     Command{"delete", "remove an instance for ever, with its keys", true},
     Command{"quarantine", "serve an instance no more until an administrator decides", true},
     Command{"power-cycle", "discard the standing state of an instance that nobody serves", true},
@@ -49,9 +51,11 @@ json request_for(const Command& command, const Arguments& given) {
   if (!given.label.empty()) request["label"] = given.label;
   if (!given.reason.empty()) request["reason"] = given.reason;
   if (!given.new_key.empty()) request["new_key"] = given.new_key;
+  if (!given.measure.empty()) request["measure"] = given.measure;
   if (given.lift) request["lift"] = true;
   if (given.ek) request["ek"] = true;
   if (given.ca) request["ca"] = true;
+  if (given.log || given.raw) request["log"] = true;
   auto put = [&](const char* key, const std::optional<bool>& value) {
     if (value) request[key] = *value;
   };
@@ -84,7 +88,16 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_flag("--prometheus", given.prometheus, "in the text format of Prometheus");
   } else if (name == "events") {
     sub.add_flag("--past", given.past, "those that are remembered, and no more");
+  } else if (name == "show") {
+    sub.add_flag("--log", given.log, "what was extended in this power cycle before the guest was served");
+    sub.add_flag("--raw", given.raw, "the same as it stands, in the format of the TCG");
+  } else if (name == "set") {
+    sub.add_option("--measure", given.measure, "from its next power-on: off, on or required")
+        ->required()
+        ->check(CLI::IsMember({"off", "on", "required"}));
   } else if (name == "create") {
+    sub.add_option("--measure", given.measure, "whether what is booted is measured: off, on or required")
+        ->check(CLI::IsMember({"off", "on", "required"}));
     sub.add_option("--label", given.label, "a text for people");
     sub.add_option("--localities", given.localities, "those the guest may claim, as 0,1,2")
         ->delimiter(',')
@@ -168,10 +181,14 @@ int run(const Command& command, Arguments& given) {
   if (ok && name == "events" && !given.past) return follow(control, std::move(answer), given.as_json);
   if (!ok && !given.as_json) {
     std::fprintf(stderr, "vtpmctl: %s\n", answer.value("error", std::string("failed")).c_str());
+  } else if (ok && given.raw) {
+    ok = backend::write_event_log(answer);
   } else if (ok && given.prometheus) {
     std::fputs(backend::prometheus(answer).c_str(), stdout);
   } else if (given.as_json) {
     std::printf("%s\n", answer.dump(2).c_str());
+  } else if (given.log) {
+    backend::print_event_log(answer);
   } else if (command.print != nullptr) {
     command.print(answer);
   }

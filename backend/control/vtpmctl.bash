@@ -2,7 +2,7 @@
 # Completion of vtpmctl's commands, options and uuids, for bash.
 _vtpmctl() {
   local cur=${COMP_WORDS[COMP_CWORD]} command= word
-  local commands="list show create delete quarantine power-cycle rekey stats events doctor check-xenstore"
+  local commands="list show create set delete quarantine power-cycle rekey stats events doctor check-xenstore"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case " $commands " in *" $word "*) command=$word; break ;; esac
   done
@@ -10,15 +10,17 @@ _vtpmctl() {
   case $command in
     "") options="$commands $options --version" ;;
     create)
-      options="$options --label --localities --physical-presence-command --endorsement-key --enabled --activated" ;;
-    show) options="$options --ek --ca" ;;
+      options="$options --label --localities --physical-presence-command --endorsement-key --enabled --activated
+        --measure" ;;
+    show) options="$options --ek --ca --log --raw" ;;
+    set) options="$options --measure" ;;
     quarantine) options="$options --lift --reason" ;;
     rekey) options="$options --new-key" ;;
     stats) options="$options --prometheus" ;;
     events) options="$options --past" ;;
   esac
   case $command in
-    show | delete | quarantine | power-cycle)
+    show | set | delete | quarantine | power-cycle)
       options="$options $(vtpmctl list 2>/dev/null | awk 'NR > 1 { print $1 }')" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

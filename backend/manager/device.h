@@ -13,6 +13,7 @@
 #include "backend/manager/nodes.h"
 #include "backend/manager/power.h"
 #include "backend/manager/spawn.h"
+#include "backend/measure/event_log.h"
 
 namespace backend {
 
@@ -31,7 +32,7 @@ struct Worker {
 struct Plan {
   message::StartKind kind = message::StartKind::PowerOn;
   wire::SizedBytes snapshot;
-  bool marked = false;
+  std::vector<measure::Event> events;  // extended first; PowerOn
 };
 
 // How long a worker may take to become ready before it is taken for hung. The stock frontend waits as long for its
@@ -61,6 +62,8 @@ struct Device {
   std::optional<Ring> ring;      // the one we serve or served last
   bool front_connected = false;  // the frontend has been seen Connected on that ring
   std::optional<vault::Lease> lease;
+  std::optional<uint64_t> measuring;                    // the process that does
+  std::optional<std::vector<measure::Event>> measured;  // what the start that is due extends
   std::optional<Plan> plan;
   vault::Fd journal;  // of the last worker that was ready, when it left no snapshot
   std::unique_ptr<Worker> worker;

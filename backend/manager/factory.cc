@@ -13,8 +13,8 @@ constexpr size_t kMostAtOnce = 2;  // making a key takes a processor
 constexpr std::chrono::milliseconds kMakingTime{120'000};
 }  // namespace
 
-vault::Result<> Manager::create(const vault::Uuid& uuid, const vault::Settings& settings) {
-  TRY(vault_.create(uuid, settings));
+vault::Result<> Manager::create(const vault::Uuid& uuid, const vault::Settings& settings, measure::Policy measure) {
+  TRY(vault_.create(uuid, settings, measure::items_of(measure)));
   event(Level::Notice, "created", uuid, "new instance by command");
   to_make_.push_back(uuid);
   make_next();

@@ -17,7 +17,8 @@ using PowerKind = vault::Power::Kind;
 namespace {
 
 constexpr milliseconds kStopTime{5'000};  // xl gives a backend 10 s to close
-constexpr int kMostStartTimes = 16;       // how far the time for a start may grow
+constexpr uint32_t kBootPcrs = 8;
+constexpr int kMostStartTimes = 16;  // how far the time for a start may grow
 constexpr std::chrono::seconds kInfoPeriod{5};
 constexpr size_t kMostDeaths = 5;  // in a minute
 constexpr std::array<milliseconds, kMostDeaths> kBackOff = {milliseconds(0), milliseconds(100), milliseconds(400),
@@ -116,7 +117,7 @@ vault::Result<vault::Instance> Manager::load_or_create(Device& device) {
                                                              ", and none is made on first use: make it with " +
                                                              "`vtpmctl create " + vault::text_of(uuid) + "`"};
   }
-  TRY(vault_.create(uuid, policy_.defaults));
+  TRY(vault_.create(uuid, policy_.defaults, measure::items_of(policy_.measure)));
   event(Level::Notice, "created", device, "new instance on first use");
   fill_pool_later();
   return vault_.load(uuid);
@@ -138,7 +139,7 @@ vault::Result<Plan> Manager::decide(Device& device, vault::Instance& instance) {
     case Take::Marked:
       power.cycle++;
       power.saved_stands = true;
-      plan.marked = true;
+      for (uint32_t pcr = 0; pcr < kBootPcrs; pcr++) plan.events.push_back(measure::action(pcr, measure::kMarkedBoot));
       event(Level::Warning, "marked-boot", device,
             "a suspended state stands and this domain looks like a new boot: its TPM has a new power cycle, with a "
             "marker in PCRs 0-7; so has every boot until the suspended state is given up with `vtpmctl power-cycle " +
@@ -156,6 +157,11 @@ vault::Result<Plan> Manager::decide(Device& device, vault::Instance& instance) {
                                 "own: restore it, or discard the state with `vtpmctl power-cycle " +
                                 vault::text_of(device.back->uuid) + "`"};
   }
+  if (plan.kind == StartKind::PowerOn && device.measured) {
+    plan.events.insert(plan.events.end(), device.measured->begin(), device.measured->end());
+  }
+  // Before the record says that this power cycle has begun. Without events an older log speaks of another one.
+  if (!plan.events.empty()) TRY(measure::keep_log(vault_, device.back->uuid, power.cycle, plan.events));
   power.kind = PowerKind::Running;
   power.host = host_;
   power.domain = static_cast<uint16_t>(device.id.domain);
@@ -179,7 +185,9 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   start.endorsement_key = instance.settings.endorsement_key;
   start.enabled = instance.settings.enabled;
   start.activated = instance.settings.activated;
-  start.marked = plan.marked;
+  for (const measure::Event& event : plan.events) {
+    start.extends.items.push_back({static_cast<uint8_t>(event.pcr), event.digest});
+  }
   start.instance_key = instance.key;
   start.power_cycle = instance.power.cycle;
   start.epoch = instance.epoch;
@@ -313,6 +321,7 @@ void Manager::on_ready(Device& device, const message::Ready& ready) {
   device.start_time = policy_.start_time;
   device.served = true;
   device.plan.reset();
+  device.measured.reset();
   device.journal = std::move(device.worker->process.journal);
   device.error.clear();
   device.nodes.clear_error();
@@ -441,6 +450,7 @@ void Manager::settle_without_worker(Device& device) {
     log(Level::Warning, device, "the domain was suspended while its worker was dead: volatile state lost");
   }
   device.plan.reset();
+  forget_measurement(device);
   if (kept_as(domain) != PowerKind::Parked) device.journal.reset();
   if (!device.journal) release_lease(device);
 }

@@ -35,6 +35,8 @@ struct Options {
   std::string libexec;  // where vtpmd is; empty: beside this program
   backend::Policy policy;
   double start_seconds = 120;
+  double measure_seconds = 60;
+  std::string measure_name = "off";
   std::string policy_name = "auto";
   std::string ca_certificate, ca_key;  // files; empty: an authority of our own
   std::string master_key;  // a file; empty: a systemd credential if there is one, or else in the state directory
@@ -127,6 +129,8 @@ backend::Policy policy_of(const Options& options) {
   backend::Policy policy = options.policy;
   policy.make_on_first_use = options.policy_name == "auto";
   policy.start_time = std::chrono::milliseconds(static_cast<int64_t>(options.start_seconds * 1000));
+  policy.measure = measure::policy_in(options.measure_name).value_or(measure::Policy::Off);
+  policy.measure_time = std::chrono::milliseconds(static_cast<int64_t>(options.measure_seconds * 1000));
   policy.state_directory = options.state_dir;
   policy.key_file = key_file(options);
   return policy;
@@ -152,7 +156,8 @@ int serve(const Options& options) {
   if (!private_directory(options.runtime_dir) || !private_directory(options.runtime_dir + "/workers")) {
     return fail("cannot use " + options.runtime_dir + ": it must be a directory of ours alone");
   }
-  std::string program = (options.libexec.empty() ? own_directory() : options.libexec) + "/vtpmd";
+  std::string programs = options.libexec.empty() ? own_directory() : options.libexec;
+  std::string program = programs + "/vtpmd";
   if (::access(program.c_str(), X_OK) != 0) return fail("there is no worker at " + program + ": see --libexec");
   auto vault = vault::SqliteVault::open(
       {.directory = options.state_dir, .key_file = key_file(options), .progress = [](const std::string& doing) {
@@ -171,7 +176,7 @@ int serve(const Options& options) {
   auto certifies = certifier.begin();
   if (!certifies.ok()) return fail(certifies.error());
   backend::Manager manager(loop, std::move(store).take(), std::move(domains).take(), *vault.value(), certifier,
-                           backend::Spawner(options.runtime_dir + "/workers", program), policy_of(options));
+                           backend::Spawner(options.runtime_dir + "/workers", programs), policy_of(options));
   auto begun = manager.begin();
   if (!begun.ok()) return fail(begun.error().text());
   backend::ControlServer control(loop, manager);
@@ -202,7 +207,8 @@ int main(int argc, char** argv) {
   app.add_option("--state-dir", options.state_dir, "where the sealed states are kept")->capture_default_str();
   app.add_option("--runtime-dir", options.runtime_dir, "where sockets are made; on a file system that a boot empties")
       ->capture_default_str();
-  app.add_option("--libexec", options.libexec, "the directory of vtpmd; by default the one this program is in");
+  app.add_option("--libexec", options.libexec,
+                 "the directory of vtpmd and vtpm-measure; by default the one this program is in");
   app.add_option("--master-key", options.master_key,
                  "the file of the master key: 32 bytes or 64 hexadecimal digits; by default the credential "
                  "vtpm.master-key, or else one that is made in the state directory");
@@ -236,6 +242,16 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--activated", fresh.activated, "whether new TPMs are activated")->capture_default_str();
   app.add_option("--enabled", fresh.enabled, "whether new TPMs are enabled")->capture_default_str();
+  app.add_option("--measure", options.measure_name,
+                 "of new instances: whether kernel, ramdisk and command line are measured at a power-on; off, on (what "
+                 "cannot be measured leaves a marker) or required (it is not served)")
+      ->check(CLI::IsMember({"off", "on", "required"}))
+      ->capture_default_str();
+  app.add_option("--measure-time", options.measure_seconds, "seconds that hashing a guest's files may take")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  app.add_option("--toolstack-dir", options.policy.toolstack_directory, "where libxl keeps what it knows of domains")
+      ->capture_default_str();
   app.set_version_flag("--version", std::string(base::kVersion));
   CLI11_PARSE(app, argc, argv);
   ::umask(077);

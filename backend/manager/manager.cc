@@ -241,8 +241,11 @@ std::optional<Event> Manager::front_level(Device& device) {
     return std::nullopt;
   }
   const FrontNodes& front = *seen.nodes;
-  if (!front.state || *front.state == Xenbus::Closing || *front.state == Xenbus::Closed) return Event::FrontClosing;
-  if (!front.ring) return Event::FrontInitialising;
+  bool leaves = !front.state || *front.state == Xenbus::Closing || *front.state == Xenbus::Closed;
+  if (leaves || !front.ring) {
+    forget_measurement(device);
+    return leaves ? Event::FrontClosing : Event::FrontInitialising;
+  }
   bool connected = *front.state == Xenbus::Connected;
   bool same_ring = device.ring == front.ring && !(device.front_connected && !connected);
   if (has_worker(device.stage) && device.ring && !same_ring) return Event::FrontReplaced;
@@ -268,7 +271,7 @@ bool Manager::may_start(Device& device) {
     loop_.after(milliseconds(1001), [this, id = device.id] { dirty_.insert(id); });
     return false;
   }
-  return has_lease(device);
+  return has_lease(device) && measured(device);
 }
 
 bool Manager::has_lease(Device& device) {
@@ -358,6 +361,7 @@ void Manager::refuse(Device& device, const std::string& why) {
 }
 
 void Manager::forget(Device& device) {
+  forget_measurement(device);
   if (device.taken_from) give_back(device);
   if (device.handed_to) {
     if (Device* to = this->device(*device.handed_to)) to->taken_from.reset();

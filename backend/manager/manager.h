@@ -11,6 +11,8 @@
 #include "backend/manager/certifier.h"
 #include "backend/manager/device.h"
 #include "backend/manager/events.h"
+#include "backend/measure/image.h"
+#include "backend/measure/items.h"
 #include "lib/base/log.h"
 #include "lib/xen/domains.h"
 
@@ -21,6 +23,9 @@ struct Policy {
   // Whether a device with a uuid that was never seen makes a new instance; otherwise only create() does.
   bool make_on_first_use = true;
   vault::Settings defaults;
+  measure::Policy measure = measure::Policy::Off;  // of new instances
+  std::chrono::milliseconds measure_time{60'000};
+  std::string toolstack_directory = "/var/lib/xen";  // where libxl keeps what it knows of domains
   std::string state_directory;
   std::string key_file;  // empty: the master key lies in the state directory
   std::chrono::milliseconds start_time = kStartTime;
@@ -58,7 +63,9 @@ class Manager {
   vault::Result<std::optional<identity::Endorsement>> endorsement(const vault::Uuid& uuid);
   const Policy& policy() const { return policy_; }
   // Durable when this returns; its TPM is made in the background, or by the first device that connects.
-  vault::Result<> create(const vault::Uuid& uuid, const vault::Settings& settings);
+  vault::Result<> create(const vault::Uuid& uuid, const vault::Settings& settings, measure::Policy measure);
+  // From its next power-on.
+  vault::Result<> set_measure(const vault::Uuid& uuid, measure::Policy policy);
   vault::Result<> remove(const vault::Uuid& uuid);
   // A new master key, and a new key for each instance, those that are served included, one after another.
   vault::Result<> rekey(const std::optional<base::Secret<32>>& given);
@@ -103,6 +110,25 @@ class Manager {
   // disguise.cc: domains that look like a new boot while they are suspended
   void see_through(Device& device, const std::optional<xen::DomainState>& domain);
   vault::Result<> settle_marks(const vault::Uuid& uuid);
+
+  // measure.cc: what is extended before a guest is served
+  struct Measurer {
+    DeviceId device;
+    measure::Policy policy;
+    Process process;
+    std::string why;  // it has no result
+  };
+  bool measured(Device& device);
+  vault::Result<measure::Policy> policy_at_power_on(const Device& device);
+  bool begin_measuring(Device& device, measure::Policy policy);
+  measure::Result<message::Measure> image_of(const Device& device) const;
+  measure::Result<std::string> trusted(const xen::Path& node) const;
+  bool not_measured(Device& device, measure::Policy policy, const std::string& why);
+  void on_measurer(uint64_t serial);
+  void on_measured(Device& device, const message::Measured& result);
+  void on_measurer_exit(uint64_t serial);
+  void give_up_measuring(uint64_t serial);
+  void forget_measurement(Device& device);
 
   // rekey.cc
   void renew_next();
@@ -191,6 +217,7 @@ class Manager {
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
+  std::map<uint64_t, Measurer> measurers_;
   bool renews_ = false;               // a timer is set
   bool pool_due_ = false;             // a timer is set
   unsigned pool_failures_ = 0;        // one after another

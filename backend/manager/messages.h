@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The messages between manager and worker: one datagram of a SOCK_SEQPACKET socket each, a kind byte and the fields of
-// the struct, big-endian. Whoever receives a malformed one ends the connection: a peer that talks nonsense is broken.
+// The messages between manager and worker, and between it and the process that hashes: one datagram of a SOCK_SEQPACKET
+// socket each, a kind byte and the fields of the struct, big-endian. Whoever receives a malformed one ends the
+// connection: a peer that talks nonsense is broken.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <string_view>
 
 #include "lib/base/bytes.h"
 #include "lib/base/secret.h"
@@ -26,8 +26,6 @@ inline constexpr size_t kMaxCertificate = 3072;
 
 using Uuid = std::array<uint8_t, 16>;
 
-// SHA-1 of this text is what a marked boot finds extended into PCRs 0-7.
-inline constexpr std::string_view kMarkerEvent = "vtpm: powered on while a suspended state of this TPM stood";
 // The last one takes everything that is slower.
 inline constexpr size_t kLatencyBuckets = 26;
 
@@ -40,6 +38,8 @@ enum class Kind : uint8_t {
   Stop = 5,
   Adopt = 6,
   Certificate = 7,
+  // to the process that hashes
+  Measure = 8,
   // to the manager
   Hello = 65,
   Ready = 66,
@@ -48,6 +48,9 @@ enum class Kind : uint8_t {
   Snapshot = 69,
   Statistics = 70,
   Endorsement = 71,
+  Measuring = 72,
+  Measured = 73,
+  NotMeasured = 74,
 };
 
 enum class StartKind : uint8_t {
@@ -57,6 +60,11 @@ enum class StartKind : uint8_t {
   Lost = 4,          // the volatile state is lost while the guest runs on: TPM_FAILEDSELFTEST until a power cycle
   Manufacture =
       5,  // no guest: makes a new TPM, commits it as epoch 1 and ends after Ready; grant and port mean nothing
+};
+
+struct Extend {
+  uint8_t pcr = 0;
+  std::array<uint8_t, 20> digest{};
 };
 
 // First message to a worker.
@@ -73,7 +81,7 @@ struct Start {
   bool endorsement_key = true;  // these three: what a new TPM is
   bool enabled = true;
   bool activated = true;
-  bool marked = false;  // PowerOn: extends kMarkerEvent into PCRs 0-7 before anything is served
+  wire::Counted<Extend> extends;  // PowerOn: in this order, before anything is served
   base::Secret<32> instance_key;
   uint64_t power_cycle = 0;    // counts the instance's power cycles; the journal must carry the same
   uint64_t epoch = 0;          // of `permanent`; 0: there is none yet, manufacture and commit as epoch 1
@@ -164,6 +172,29 @@ struct Statistics {
   std::array<uint64_t, kLatencyBuckets> took{};  // how many took less than 2^n microseconds, and not less than half
 };
 
+// What to hash: `configuration` is where libxl's of the domain lies; empty: the three are what the domain is started
+// from, a path each and a text.
+struct Measure {
+  wire::SizedBytes configuration;
+  wire::SizedBytes kernel, ramdisk, command_line;
+};
+// It takes long.
+struct Measuring {
+  wire::SizedBytes path;
+  uint64_t done = 0, size = 0;
+};
+// `ramdisk` may be empty: there is none, and its digest is that of nothing.
+struct Measured {
+  wire::SizedBytes kernel;
+  std::array<uint8_t, 20> kernel_digest{};
+  wire::SizedBytes command_line;
+  wire::SizedBytes ramdisk;
+  std::array<uint8_t, 20> ramdisk_digest{};
+};
+struct NotMeasured {
+  wire::SizedBytes why;  // text
+};
+
 template <class M>
 inline constexpr Kind kKindOf = Kind{};
 // clang-format off
@@ -181,6 +212,10 @@ template <> inline constexpr Kind kKindOf<Commit> = Kind::Commit;
 template <> inline constexpr Kind kKindOf<Snapshot> = Kind::Snapshot;
 template <> inline constexpr Kind kKindOf<Statistics> = Kind::Statistics;
 template <> inline constexpr Kind kKindOf<Endorsement> = Kind::Endorsement;
+template <> inline constexpr Kind kKindOf<Measure> = Kind::Measure;
+template <> inline constexpr Kind kKindOf<Measuring> = Kind::Measuring;
+template <> inline constexpr Kind kKindOf<Measured> = Kind::Measured;
+template <> inline constexpr Kind kKindOf<NotMeasured> = Kind::NotMeasured;
 // clang-format on
 
 template <class M>

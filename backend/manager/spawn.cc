@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
 
 #include "lib/xen/store.h"
 
@@ -48,27 +49,29 @@ const sockaddr* generic(const sockaddr_un& address) {
 }
 
 struct Child {
-  std::array<int, 3> given;  // become 3, 4 and 5
+  std::span<const int> given;  // become 3 and those that follow
   const char* program;
+  const char* name;
 };
 
 // Between fork and exec only what is safe there: a library may have made threads.
-[[noreturn]] void become_worker(const Child& child) {
+[[noreturn]] void become(const Child& child) {
   constexpr int kAbove = 16;
   std::array<int, 3> high{};
-  for (size_t i = 0; i < 3; i++) high[i] = ::fcntl(child.given[i], F_DUPFD, kAbove);
+  const auto n = static_cast<int>(child.given.size());
+  for (size_t i = 0; i < child.given.size(); i++) high[i] = ::fcntl(child.given[i], F_DUPFD, kAbove);
   int null = ::open("/dev/null", O_RDWR);
   bool placed = ::dup2(null, 0) == 0 && ::dup2(null, 1) == 1;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < n; i++) {
     placed = placed && ::dup2(high[static_cast<size_t>(i)], message::kManagerFd + i) == message::kManagerFd + i;
   }
-  if (!placed || ::syscall(SYS_close_range, message::kJournalFd + 1, ~0U, 0) != 0) ::_exit(126);
+  if (!placed || ::syscall(SYS_close_range, message::kManagerFd + n, ~0U, 0) != 0) ::_exit(126);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   ::setsid();
-  std::array<char*, 2> arguments = {const_cast<char*>("vtpmd"), nullptr};
+  std::array<char*, 2> arguments = {const_cast<char*>(child.name), nullptr};
   ::execv(child.program, arguments.data());
   ::_exit(127);
 }
@@ -121,10 +124,11 @@ xen::Result<Process> Spawner::spawn_at(const std::string& path) const {
   make_room(theirs.get());
   vault::Fd listening = TRY(listen_at(path));
   vault::Fd journal = TRY(make_journal());
-  Child child{{theirs.get(), listening.get(), journal.get()}, program_.c_str()};
+  const std::array given = {theirs.get(), listening.get(), journal.get()};
+  const Child child{given, program_.c_str(), "vtpmd"};
   pid_t pid = ::fork();
   if (pid < 0) return failed("start a worker");
-  if (pid == 0) become_worker(child);
+  if (pid == 0) become(child);
   // Not reaped by anybody else, so that the number still means this process.
   vault::Fd pidfd = TRY(watch_process(pid));
   return Process{pid, std::move(pidfd), Channel(std::move(ours)), std::move(journal)};
@@ -157,6 +161,19 @@ xen::Result<Channel> Spawner::connect(DeviceId id) const {
   make_room(socket.get());
   if (::connect(socket.get(), generic(address), sizeof(address)) != 0) return failed("connect to a worker");
   return Channel(std::move(socket));
+}
+
+xen::Result<Process> Spawner::spawn_measurer() const {
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return failed("make a socket pair");
+  vault::Fd ours(pair[0]), theirs(pair[1]);
+  const std::array given = {theirs.get()};
+  const Child child{given, measurer_.c_str(), "vtpm-measure"};
+  pid_t pid = ::fork();
+  if (pid < 0) return failed("start a process that hashes");
+  if (pid == 0) become(child);
+  vault::Fd pidfd = TRY(watch_process(pid));
+  return Process{pid, std::move(pidfd), Channel(std::move(ours)), {}};
 }
 
 void Spawner::clean_up_maker(uint64_t serial) const { ::unlink(maker_socket(serial).c_str()); }

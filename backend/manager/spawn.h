@@ -30,14 +30,17 @@ struct Process {
 
 class Spawner {
  public:
-  // `runtime` is a directory of root alone; `program` is the worker's.
-  Spawner(std::string runtime, std::string program) : runtime_(std::move(runtime)), program_(std::move(program)) {}
+  // `runtime` is a directory of root alone; `programs` is the one of vtpmd and vtpm-measure.
+  Spawner(std::string runtime, const std::string& programs)
+      : runtime_(std::move(runtime)), program_(programs + "/vtpmd"), measurer_(programs + "/vtpm-measure") {}
 
   // The worker's descriptors are 3 (channel), 4 (socket for a later manager), 5 (journal) and standard error.
   xen::Result<Process> spawn(DeviceId id) const { return spawn_at(socket_of(id)); }
   // For one that serves no device; nobody adopts it.
   xen::Result<Process> spawn_maker(uint64_t serial) const { return spawn_at(maker_socket(serial)); }
   void clean_up_maker(uint64_t serial) const;
+  // One that hashes files; it has a channel and nothing else.
+  xen::Result<Process> spawn_measurer() const;
 
   // The devices that have a socket of a worker, living or not.
   std::vector<DeviceId> left_over() const;
@@ -52,7 +55,7 @@ class Spawner {
   xen::Result<Process> spawn_at(const std::string& path) const;
 
   std::string runtime_;
-  std::string program_;
+  std::string program_, measurer_;
 };
 
 // A descriptor that tells the end of the process; only meaningful while it is known not to have ended.

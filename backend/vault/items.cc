@@ -43,6 +43,19 @@ Result<base::Bytes> SqliteVault::item(const Uuid& uuid, Item item) {
   return opened_item(master_, *row);
 }
 
+// As they were written.
+Sql<std::vector<ItemRow>> SqliteVault::write_items(const Database& database, const Uuid& uuid,
+                                                   const std::vector<ItemValue>& values) const {
+  std::vector<ItemRow> rows;
+  for (const ItemValue& value : values) {
+    auto old = TRY(read_item(database, uuid, value.item));
+    uint64_t change = old ? change_of(old->envelope) + 1 : 1;
+    rows.push_back({uuid, value.item, sealed_item(master_, uuid, value.item, change, value.bytes)});
+    TRY(write_item(database, rows.back()));
+  }
+  return rows;
+}
+
 Result<> SqliteVault::put_items(const Uuid& uuid, const std::vector<ItemValue>& values) {
   if (uuid != kHost) {
     Register::Known* known = register_.find(uuid);
@@ -50,13 +63,7 @@ Result<> SqliteVault::put_items(const Uuid& uuid, const std::vector<ItemValue>& 
   }
   std::vector<ItemRow> rows;
   auto seal_all = [&](Database& database) -> Sql<Result<>> {
-    rows.clear();
-    for (const ItemValue& value : values) {
-      auto old = TRY(read_item(database, uuid, value.item));
-      uint64_t change = old ? change_of(old->envelope) + 1 : 1;
-      rows.push_back({uuid, value.item, sealed_item(master_, uuid, value.item, change, value.bytes)});
-      TRY(write_item(database, rows.back()));
-    }
+    rows = TRY(write_items(database, uuid, values));
     return Result<>();
   };
   auto holds = [&](const Database& database) -> Sql<bool> {

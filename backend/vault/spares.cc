@@ -88,7 +88,8 @@ size_t SqliteVault::spares(const Settings& settings) const {
 }
 
 // False: there is none that fits. One that cannot be used goes, and the next one is tried.
-Result<bool> SqliteVault::create_from_spare(const Uuid& uuid, const Settings& settings) {
+Result<bool> SqliteVault::create_from_spare(const Uuid& uuid, const Settings& settings,
+                                            const std::vector<ItemValue>& items) {
   while (true) {
     auto fits = std::find_if(spares_.begin(), spares_.end(),
                              [&](const auto& spare) { return made_alike(spare.second, settings); });
@@ -109,17 +110,18 @@ Result<bool> SqliteVault::create_from_spare(const Uuid& uuid, const Settings& se
              .record = sealed_record(master_, uuid, 1, instance),
              .permanent = seal(instance.key, uuid, Purpose::Permanent, 1, *plain)};
     spares_.erase(fits);  // whatever comes of it
-    TRY(take_spare(spare, made));
+    TRY(take_spare(spare, made, items));
     return true;
   }
 }
 
-Result<> SqliteVault::take_spare(const Uuid& spare, const Row& made) {
+Result<> SqliteVault::take_spare(const Uuid& spare, const Row& made, const std::vector<ItemValue>& items) {
   auto apply = [&](Database& database) -> Sql<Result<>> {
     TRY(hand_over_items(database, spare, made.uuid));
     TRY(delete_row(database, spare, Table::Spares));
     if (database.changed() != 1) return Result<>(unusable(spare));
     TRY(insert_row(database, made));
+    static_cast<void>(TRY(write_items(database, made.uuid, items)));
     return Result<>();
   };
   TRY(change({apply, [&](const Database& database) { return has_record(database, made.uuid, made.record); }}));

@@ -145,17 +145,18 @@ Result<> SqliteVault::examine(const Uuid& uuid, const Row& row, const Instance& 
   return {};
 }
 
-Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings) {
+Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items) {
   if (Register::Known* old = register_.find(uuid)) {
     return Refusal{Refusal::Kind::Exists, old->removed ? "the instance was removed; its uuid is not used again"
                                                        : "there is such an instance already"};
   }
-  if (TRY(create_from_spare(uuid, settings))) return {};
+  if (TRY(create_from_spare(uuid, settings, items))) return {};
   Instance instance{.settings = settings, .created = static_cast<uint64_t>(::time(nullptr))};
   fill_random(instance.key);
   Row row{.uuid = uuid, .record = sealed_record(master_, uuid, 1, instance)};
   auto insert = [&](Database& database) -> Sql<Result<>> {
     TRY(insert_row(database, row));
+    static_cast<void>(TRY(write_items(database, uuid, items)));
     return Result<>();
   };
   TRY(change({insert, [&](const Database& database) { return has_record(database, uuid, row.record); }}));

@@ -31,7 +31,7 @@ class SqliteVault : public Vault {
   static Result<std::unique_ptr<SqliteVault>> open(const Options& options);
   ~SqliteVault() override;
 
-  Result<> create(const Uuid& uuid, const Settings& settings) override;
+  Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) override;
   Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                      const std::vector<ItemValue>& items) override;
   Result<> drop_spares() override;
@@ -63,6 +63,8 @@ class SqliteVault : public Vault {
   Result<> write_register();
 
   // items.cc
+  Sql<std::vector<ItemRow>> write_items(const Database& database, const Uuid& uuid,
+                                        const std::vector<ItemValue>& values) const;
   Sql<> renew_items(Database& database, const MasterKey& next) const;
   Sql<> put_spare_items(Database& database, const Uuid& spare, const std::vector<ItemValue>& values) const;
   Sql<> hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const;
@@ -70,8 +72,8 @@ class SqliteVault : public Vault {
   // spares.cc
   Result<> take_stock_of_spares(Database& database);
   Result<Instance> opened_spare(const Row& row) const;
-  Result<bool> create_from_spare(const Uuid& uuid, const Settings& settings);
-  Result<> take_spare(const Uuid& spare, const Row& made);
+  Result<bool> create_from_spare(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items);
+  Result<> take_spare(const Uuid& spare, const Row& made, const std::vector<ItemValue>& items);
   Result<> drop_spare(const Uuid& spare);
   Result<Row> read(const Uuid& uuid, Table table = Table::Instances);
   Result<Instance> opened(const Row& row) const;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "backend/worker/start.h"
 
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +37,8 @@ Result<T> otherwise(xen::Result<T> result, Failure why) {
   }
 }
 
+constexpr uint8_t kFirstAfterBoot = 8;
+
 Result<> check(const Start& start) {
   bool known =
       start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Manufacture;
@@ -45,7 +46,9 @@ Result<> check(const Start& start) {
   bool makes = start.kind == StartKind::PowerOn || start.kind == StartKind::Manufacture;
   bool sensible = (start.epoch > 0 || makes) && (start.epoch > 0) != start.permanent.empty() &&
                   (start.epoch == 0 || start.kind != StartKind::Manufacture) &&
-                  (!start.marked || start.kind == StartKind::PowerOn);
+                  (start.extends.items.empty() || start.kind == StartKind::PowerOn) &&
+                  std::all_of(start.extends.items.begin(), start.extends.items.end(),
+                              [](const message::Extend& one) { return one.pcr < kFirstAfterBoot; });
   if (!known || !sensible) return because(Failure::BadStart, "a start that makes no sense");
   return {};
 }
@@ -109,14 +112,12 @@ bool resume_from_journal(const Start& start, const std::optional<Recovered>& rec
   return engine.resume(tpm::Engine::volatile_from(sections)).ok();
 }
 
-// Nothing that is bound to an unmarked boot opens after this, and a quote shows it.
-void extend_marker(tpm::Engine& engine) {
-  constexpr uint8_t kFirstAfterBoot = 8;
+// What the guest finds in its PCRs: it cannot have done that itself, nor undo it.
+void extend_all(tpm::Engine& engine, const std::vector<message::Extend>& extends) {
   std::array<uint8_t, 34> extend = {0x00, 0xc1, 0, 0, 0, 34, 0, 0, 0, 0x14};
-  VERIFY(EVP_Digest(message::kMarkerEvent.data(), message::kMarkerEvent.size(), extend.data() + 14, nullptr, EVP_sha1(),
-                    nullptr) == 1);
-  for (uint8_t pcr = 0; pcr < kFirstAfterBoot; pcr++) {
-    extend[13] = pcr;
+  for (const message::Extend& one : extends) {
+    extend[13] = one.pcr;
+    std::copy(one.digest.begin(), one.digest.end(), extend.begin() + 14);
     std::array<uint8_t, kPacketBytes> response{};
     engine.execute(0, base::ForeignBytes::read_only(extend), base::ForeignBytes(response));
     VERIFY(std::equal(response.begin() + 6, response.begin() + 10, std::array<uint8_t, 4>{}.begin()));
@@ -129,8 +130,8 @@ Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& re
       engine.power_on();
       if (!engine.startup()) {
         base::log(base::Level::Error, "the TPM failed its self-test");
-      } else if (start.marked) {
-        extend_marker(engine);
+      } else {
+        extend_all(engine, start.extends.items);
       }
       return {};
     case StartKind::Reconnect: {

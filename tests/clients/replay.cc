@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What PCRs must hold after a measurement log, computed with OpenSSL alone:
 //   replay bios FILE   the firmware's (TCG 1.2, SHA-1): PCRs 0-7
+//   replay start FILE  what a vTPM found before its guest (the same layout): the PCRs that occur
 //   replay ima FILE    the kernel's (binary_runtime_measurements): PCR 10, and the number of entries
 // Fails when an entry is not what its own digest says.
 #include <openssl/sha.h>
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -97,6 +99,26 @@ int bios(Log log) {
   return 0;
 }
 
+// No separators, but texts that their digests are of.
+int start(Log log) {
+  constexpr uint32_t kAction = 5;
+  const std::string kLine = "command line: ";
+  std::map<uint32_t, Digest> pcrs;
+  while (!log.empty()) {
+    uint32_t index = log.number();
+    uint32_t type = log.number();
+    Digest digest = log.digest();
+    Bytes data = log.counted();
+    std::string text(data.begin(), data.end());
+    bool line = text.starts_with(kLine);
+    if (line) data.erase(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(kLine.size()));
+    if ((line || type == kAction) && sha1(data) != digest) wrong("an event whose digest is not that of its text");
+    extend(pcrs[index], digest);
+  }
+  for (const auto& [index, value] : pcrs) print(index, value);
+  return 0;
+}
+
 int ima(Log log) {
   constexpr uint32_t kPcr = 10;
   Digest pcr{}, violation;
@@ -121,7 +143,8 @@ int ima(Log log) {
 int main(int argc, char** argv) {
   std::string what = argc == 3 ? argv[1] : "";
   if (what == "bios") return bios(Log(argv[2]));
+  if (what == "start") return start(Log(argv[2]));
   if (what == "ima") return ima(Log(argv[2]));
-  fputs("usage: replay bios|ima FILE\n", stderr);
+  fputs("usage: replay bios|start|ima FILE\n", stderr);
   return 2;
 }

@@ -46,6 +46,7 @@ The machine
 
 Domains (in dom0 of a machine)
   domain create [--uuid U] [--name N] [--type pv|pvh] [--paused] [--restored] [--vtpm backend=0,uuid=U]...
+                [--kernel FILE] [--ramdisk FILE] [--cmdline TEXT]
                               as `xl create`: prints the number; waits up to 10 s for each backend; --restored: as the
                               receiving side of a migration, with a vCPU in use
   domain pause|unpause DOMID
@@ -326,6 +327,9 @@ int create(Words words) {
   config.uuid = take_option(words, "--uuid").value_or(loopback::random_uuid());
   config.name = take_option(words, "--name").value_or("guest-" + config.uuid.substr(0, 8));
   std::string type = take_option(words, "--type").value_or("pv");
+  config.kernel = take_option(words, "--kernel").value_or("");
+  config.ramdisk = take_option(words, "--ramdisk").value_or("");
+  config.command_line = take_option(words, "--cmdline").value_or("");
   if (type != "pv" && type != "pvh") misused("unknown type: " + type);
   config.pvh = type == "pvh";
   for (auto vtpm = take_option(words, "--vtpm"); vtpm; vtpm = take_option(words, "--vtpm"))

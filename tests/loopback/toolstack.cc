@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
@@ -56,6 +58,26 @@ bool bytes_of(const std::string& uuid, uint8_t (&bytes)[16]) {
     if (error != std::errc{} || end != at + 2) return false;
   }
   return true;
+}
+
+std::string machine_directory() {
+  const char* directory = getenv("XEN_LOOPBACK_DIR");
+  return directory == nullptr ? "" : directory;
+}
+// In the place of /var/lib/xen.
+std::string userdata_of(DomId domain, const std::string& uuid) {
+  return machine_directory() + "/libxl/userdata-d." + text(domain) + "." + uuid + ".libxl-json";
+}
+
+// What it was made from, once it has been recorded.
+void read_image(DomId domain, DomainConfig& config) {
+  std::ifstream file(userdata_of(domain, config.uuid));
+  auto recorded = nlohmann::json::parse(file, nullptr, false);
+  if (!recorded.is_object()) return;
+  const auto& build = recorded["b_info"];
+  config.kernel = build.value("kernel", "");
+  config.ramdisk = build.value("ramdisk", "");
+  config.command_line = build.value("cmdline", "");
 }
 
 DomId domain_in(const std::string& value) { return DomId(static_cast<uint16_t>(strtoul(value.c_str(), nullptr, 10))); }
@@ -127,7 +149,8 @@ std::optional<DomainConfig> Toolstack::config_of(DomId domain) {
     complain("no such domain", domain);
     return std::nullopt;
   }
-  DomainConfig config{.uuid = uuid_text(record->uuid), .name = name_of(domain), .pvh = record->pvh != 0, .vtpms = {}};
+  DomainConfig config{.uuid = uuid_text(record->uuid), .name = name_of(domain), .pvh = record->pvh != 0};
+  read_image(domain, config);
   for (unsigned device : vtpms_of(domain)) {
     std::string directory = "/libxl/" + text(domain) + "/device/vtpm/" + text(device);
     std::string backend = store_.read(directory + "/backend").value_or("");
@@ -139,6 +162,23 @@ std::optional<DomainConfig> Toolstack::config_of(DomId domain) {
 }
 
 // ---- creation ----
+
+// As libxl: once everything else of the domain stands, before it runs.
+bool Toolstack::record_image(DomId domain, const DomainConfig& config) {
+  if (machine_directory().empty()) return true;
+  using nlohmann::json;
+  json build = {{"type." + std::string(config.pvh ? "pvh" : "pv"), json::object()}};
+  if (!config.kernel.empty()) build["kernel"] = config.kernel;
+  if (!config.ramdisk.empty()) build["ramdisk"] = config.ramdisk;
+  if (!config.command_line.empty()) build["cmdline"] = config.command_line;
+  json about = {{"type", config.pvh ? "pvh" : "pv"}, {"name", config.name}, {"uuid", config.uuid}};
+  std::string path = userdata_of(domain, config.uuid);
+  std::error_code ignored;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  std::ofstream file(path);
+  file << json{{"c_info", about}, {"b_info", build}}.dump(4, ' ', false, json::error_handler_t::replace);
+  return file.flush() || failed(("cannot write " + path).c_str(), domain);
+}
 
 bool Toolstack::write_domain(DomId domain, const DomainConfig& config) {
   std::string home = "/local/domain/" + text(domain);
@@ -155,6 +195,11 @@ bool Toolstack::write_domain(DomId domain, const DomainConfig& config) {
     for (const char* node : {"/control/shutdown", "/control/sysrq", "/device/suspend/event-channel", "/data",
                              "/drivers", "/feature", "/attr", "/error"}) {
       ok = ok && store_.make(home + node, writable, t);
+    }
+    if (!config.pvh && !config.kernel.empty()) {
+      ok = ok && store_.write(vm + "/image/ostype", "linux", t) && store_.write(vm + "/image/kernel", config.kernel, t);
+      if (!config.ramdisk.empty()) ok = ok && store_.write(vm + "/image/ramdisk", config.ramdisk, t);
+      if (!config.command_line.empty()) ok = ok && store_.write(vm + "/image/cmdline", config.command_line, t);
     }
     return ok && store_.write(vm + "/uuid", config.uuid, t) && store_.write(vm + "/name", config.name, t) &&
            store_.write("/libxl/" + text(domain) + "/type", config.pvh ? "pvh" : "pv", t) &&
@@ -210,6 +255,7 @@ std::optional<DomId> Toolstack::create(const DomainConfig& config, Start start) 
       (write_domain(domain, config) && store_.introduce(domain)) || failed("cannot write the domain's nodes", domain);
   for (unsigned device = 0; ok && device < config.vtpms.size(); device++)
     ok = add_device(domain, device, config.vtpms[device]);
+  ok = ok && record_image(domain, config);
   if (ok && !start.paused) ok = unpause(domain);
   if (ok) return domain;
   destroy(domain);
@@ -256,6 +302,7 @@ bool Toolstack::destroy(DomId domain) {
   };
   if (std::none_of(all.begin(), all.end(), shares_vm)) directories.push_back(vm);
   for (const std::string& directory : directories) clean = store_.remove(directory) && clean;
+  std::filesystem::remove(userdata_of(domain, config->uuid));
   return control(Op::DestroyDomain, domain) && clean;
 }
 
@@ -307,6 +354,7 @@ bool Toolstack::write_image(DomId domain, const std::string& file) {
   std::ofstream image(file);
   image << config->uuid << '\n' << config->name << '\n' << (config->pvh ? "pvh" : "pv") << '\n';
   image << disguised(domain) << '\n';
+  image << config->kernel << '\n' << config->ramdisk << '\n' << config->command_line << '\n';
   for (const VtpmConfig& vtpm : config->vtpms) image << raw(vtpm.backend) << ' ' << vtpm.uuid << '\n';
   return image.flush() || failed(("cannot write " + file).c_str(), domain);
 }
@@ -326,6 +374,10 @@ std::optional<DomId> Toolstack::restore(const std::string& file, bool paused) {
   config.pvh = type == "pvh";
   bool disguised = false;
   image >> disguised;
+  image.ignore(1, '\n');
+  std::getline(image, config.kernel);
+  std::getline(image, config.ramdisk);
+  std::getline(image, config.command_line);
   uint16_t backend = 0;
   for (std::string uuid; image >> backend >> uuid;) config.vtpms.push_back({DomId(backend), uuid});
   return create(config, {.paused = paused, .restored = !disguised});

@@ -20,7 +20,8 @@ struct DomainConfig {
   std::string uuid;  // of the virtual machine; stays when the domain's number changes
   std::string name;
   bool pvh = false;
-  std::vector<VtpmConfig> vtpms;
+  std::vector<VtpmConfig> vtpms = {};
+  std::string kernel, ramdisk, command_line;  // empty: not recorded
 };
 
 enum class Reason : uint32_t { Poweroff = 0, Reboot = 1, Suspend = 2, Crash = 3 };
@@ -73,6 +74,7 @@ class Toolstack {
   std::optional<DomainConfig> config_of(DomId domain);
   bool disguised(DomId domain);
   bool write_image(DomId domain, const std::string& file);
+  bool record_image(DomId domain, const DomainConfig& config);
   bool write_domain(DomId domain, const DomainConfig& config);
   bool add_device(DomId domain, unsigned device, const VtpmConfig& vtpm);
   bool write_device(DomId domain, unsigned device, const VtpmConfig& vtpm, xs_transaction_t within);

@@ -22,6 +22,7 @@ Start a_start() {
   start.port = 9;
   start.power_cycle = 5;
   start.epoch = 6;
+  start.extends.items = {{4, {1, 2}}, {5, {3}}};
   start.permanent = wire::SizedBytes(base::Bytes(100, 1));
   start.snapshot = wire::SizedBytes(base::Bytes(50, 2));
   return start;
@@ -30,7 +31,7 @@ Start a_start() {
 template <class M>
 class Messages : public ::testing::Test {};
 using Every = ::testing::Types<Start, Committed, Freeze, Thaw, Stop, Adopt, Hello, Ready, Failed, Commit, Snapshot,
-                               Statistics, Certificate, Endorsement>;
+                               Statistics, Certificate, Endorsement, Measure, Measuring, Measured, NotMeasured>;
 TYPED_TEST_SUITE(Messages, Every);
 
 TYPED_TEST(Messages, AreWholeOrNothing) {
@@ -57,6 +58,9 @@ TEST(StartMessage, CarriesEveryField) {
   EXPECT_EQ(start.value().grant_ref, 8U);
   EXPECT_EQ(start.value().epoch, 6U);
   EXPECT_EQ(start.value().permanent.size(), 100U);
+  ASSERT_EQ(start.value().extends.items.size(), 2U);
+  EXPECT_EQ(start.value().extends.items[1].pcr, 5);
+  EXPECT_EQ(start.value().extends.items[0].digest[1], 2);
   EXPECT_EQ(start.value().snapshot.size(), 50U);
 }
 

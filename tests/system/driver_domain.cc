@@ -67,6 +67,21 @@ TEST_F(DriverDomain, ServesAGuestAndARebootIsAPowerCycle) {
   EXPECT_TRUE(eventually([&] { return proof(before) == "none"; })) << "nothing is kept of a domain that is gone";
 }
 
+// What a guest is started from lies in dom0.
+TEST_F(DriverDomain, NobodyIsMeasured) {
+  ASSERT_TRUE(stack_.control({"create", uuid_, "--measure", "on"}).value("ok", false));
+  frontend_ = std::make_unique<Frontend>(stack_, create());
+  ASSERT_TRUE(frontend_->connect());
+  EXPECT_NE(pcr(*frontend_, 4), Digest{});
+  EXPECT_EQ(pcr(*frontend_, 4), pcr(*frontend_, 5)) << "the marker";
+  EXPECT_NE(stack_.log().find("this is a driver domain"), std::string::npos);
+  frontend_.reset();
+  destroy_domain(guest_);
+  ASSERT_TRUE(stack_.control({"set", uuid_, "--measure", "required"}).value("ok", false));
+  frontend_ = std::make_unique<Frontend>(stack_, create());
+  EXPECT_TRUE(happened("refused"));
+}
+
 TEST_F(DriverDomain, ASavedGuestGoesOn) {
   measured_guest();
   frontend_.reset();

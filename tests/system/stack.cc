@@ -134,6 +134,9 @@ void Stack::launch(Words words, const Words& options) {
   std::filesystem::remove(directory_ + "/run/control.sock");
   words.insert(words.end(), {program("vtpm-managerd"), "--foreground", "--log-level", "7", "--state-dir",
                              directory_ + "/state", "--runtime-dir", directory_ + "/run"});
+  // Where the loopback's toolstack writes down what libxl does.
+  const char* machine = ::getenv("XEN_LOOPBACK_DIR");
+  words.insert(words.end(), {"--toolstack-dir", std::string(machine == nullptr ? "" : machine) + "/libxl"});
   words.insert(words.end(), options.begin(), options.end());
   manager_.emplace(words, directory_ + "/log");
   eventually([this] { return std::filesystem::exists(directory_ + "/run/control.sock"); });

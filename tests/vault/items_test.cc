@@ -22,6 +22,16 @@ class Items : public VaultTest {
   }
 };
 
+TEST_F(Items, ComeWithAnInstance) {
+  {
+    auto vault = open();
+    ASSERT_TRUE(vault->create(kOne, {}, {{Item::Measure, bytes("a")}}).ok());
+    EXPECT_EQ(vault->create(kOne, {}, {{Item::Measure, bytes("b")}}).error().kind, Refusal::Kind::Exists);
+  }
+  auto vault = open();
+  EXPECT_EQ(text(*vault, kOne, Item::Measure), "a");
+}
+
 TEST_F(Items, AreKeptForInstancesAndForTheHost) {
   {
     auto vault = open();

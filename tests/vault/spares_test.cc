@@ -25,7 +25,9 @@ TEST_F(Spares, AnInstanceGetsTheStateAndNobodyElseDoes) {
   auto vault = open();
   EXPECT_EQ(vault->spares({}), 1U);
   EXPECT_TRUE(vault->list().value().empty()) << "it is no instance";
-  ASSERT_TRUE(vault->create(kOne, {}).ok());
+  const base::Bytes with_it = {1, 2, 3};
+  ASSERT_TRUE(vault->create(kOne, {}, {{Item::Measure, with_it}}).ok());
+  EXPECT_EQ(vault->item(kOne, Item::Measure).value(), with_it);
   EXPECT_EQ(vault->spares({}), 0U);
   EXPECT_EQ(vault->load(kOne).value().epoch, 1U);
   EXPECT_EQ(content(*vault, kOne), "made\x09");

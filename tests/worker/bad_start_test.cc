@@ -51,6 +51,14 @@ TEST_F(BadStart, StartsThatMakeNoSenseAreTold) {
   expect_failure(start, message::Failure::BadStart);
   expect_failure(start_message(StartKind::Reconnect), message::Failure::BadStart);  // of an instance without a state
   expect_failure(start_message(static_cast<StartKind>(9)), message::Failure::BadStart);
+  start = start_message(StartKind::PowerOn);
+  start.extends.items = {{8, {}}};  // not a boot's
+  expect_failure(start, message::Failure::BadStart);
+  start = start_message(StartKind::Lost);
+  start.epoch = 1;
+  start.permanent = wire::SizedBytes(Bytes{1});
+  start.extends.items = {{4, {}}};  // no power-on
+  expect_failure(start, message::Failure::BadStart);
 }
 TEST_F(BadStart, NoStartAtAllEndsIt) {
   auto w = new_process();

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Guests as a scenario sees them: created with real xl, spoken to through their `data` directory in XenStore. Sourced.
 
+# What guest_config gives the kernel.
+guest_command_line() { printf %s "console=hvc0 rdinit=/init quiet ${GUEST_WORDS-rig.tpm}"; }
+
 # guest_config NAME TYPE [LINE...]: writes the xl configuration; further lines are added to it.
 # GUEST_OVERLAY, a directory in dom0, is laid over the guest's initrd; GUEST_WORDS are added to its command line.
 guest_config() {
@@ -16,7 +19,7 @@ name = "$guest_name"
 type = "$guest_type"
 kernel = "/guest/vmlinux"
 ramdisk = "/run/guests/$guest_name.cpio"
-cmdline = "console=hvc0 rdinit=/init quiet ${GUEST_WORDS-rig.tpm}"
+cmdline = "$(guest_command_line)"
 memory = ${GUEST_MEMORY:-192}
 vcpus = 1
 on_poweroff = "destroy"

@@ -19,6 +19,36 @@ sha1_of_hex() { printf '%s' "$@" | xxd -r -p | sha1sum | cut -d' ' -f1; }
 # expect_status NAME WANTED TEXT: the status `did` noted.
 expect_status() { equal "$type: $3" "$(seen "$1" | sed -n 's/^status //p')" "$2"; }
 
+# extended PCR-IN-HEX DIGEST...: the PCR after these.
+extended() {
+  extended_pcr=$1
+  shift
+  for digest in "$@"; do extended_pcr=$(sha1_of_hex "$extended_pcr$digest"); done
+  echo "$extended_pcr"
+}
+sha1_of() { sha1sum "$@" | cut -d' ' -f1; }
+
+# log_digests PCR: those of the events of this PCR in the log, which is taken apart here by its layout.
+log_digests() {
+  vtpmctl show "$uuid" --log --raw | xxd -p | tr -d '\n' | awk -v wanted="$1" '
+    function number(at,   i, n) { n = 0
+      for (i = 3; i >= 0; i--) n = n * 256 + digit(substr($0, at + 2 * i, 1)) * 16 + digit(substr($0, at + 2 * i + 1, 1))
+      return n }
+    function digit(c) { return index("0123456789abcdef", c) - 1 }
+    { for (at = 1; at < length($0); at += 64 + 2 * number(at + 56)) if (number(at) == wanted) print substr($0, at + 16, 40) }'
+}
+
+# What the guest was started from, computed here from the files; as pv-grub has it.
+measure_checks() {
+  equal "$type: PCR 4 is the kernel's: $1" "$(pcr 04)" "$(extended $zero "$(sha1_of /guest/vmlinux)")"
+  equal "$type: PCR 5 is the command line's and the ramdisk's" "$(pcr 05)" \
+    "$(extended $zero "$(guest_command_line | sha1_of)" "$(sha1_of /run/guests/g.cpio)")"
+  equal "$type: the other PCRs of the boot are zero" "$(pcr 00)$(pcr 03)$(pcr 06)$(pcr 07)" "$zero$zero$zero$zero"
+  for index in 4 5; do
+    equal "$type: the event log replays to PCR $index" "$(extended $zero $(log_digests $index))" "$(pcr 0$index)"
+  done
+}
+
 create_checks() {
   eval "uuid=\$uuid_$type"
   guest_config g "$type" "vtpm = [\"backend=0,uuid=$uuid\"]"
@@ -152,6 +182,8 @@ attach_checks() {
   forget
   check "$type: the second has PCRs" observed guest_run g 'section pcrs; cat /sys/class/tpm/tpm1/pcrs'
   equal "$type: its own" "$(pcr 10)" "$zero"
+  late=$(printf %s 'vtpm: attached to a domain that was running already' | sha1_of)
+  equal "$type: attached late, it shows a marker" "$(pcr 04) $(pcr 05)" "$(extended $zero "$late") $(extended $zero "$late")"
   check "$type: xl vtpm-detach" xl vtpm-detach g $uuid_second
   check "$type: the second device goes" guest_run g 'device_vanishes /dev/tpm1'
   check "$type: one worker is left" eventually workers_are 1
@@ -167,6 +199,7 @@ reboot_checks() {
   forget
   check "$type: the guest answers after it" observed guest_run g observe
   equal "$type: PCR 10 is zero again" "$(pcr 10)" "$zero"
+  measure_checks "measured afresh"
   equal "$type: the owner is still there" "$(seen owned)" 1
   equal "$type: the kernel has no complaint after it" "$(seen complaints)" ""
 }

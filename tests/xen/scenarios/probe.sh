@@ -5,10 +5,11 @@
 . /rig/lib/manager.sh
 . /rig/lib/stock.sh
 
-check "the manager starts" manager_start
+check "the manager starts" manager_start --measure required
 for type in $TYPES; do
   create_checks
   probe_checks
+  measure_checks "started"
   extend_checks
   destroy_checks
 done

@@ -7,11 +7,12 @@
 
 schema_check() { check "$type: XenStore is as the schema says: $1" vtpmctl check-xenstore; }
 
-check "the manager starts" manager_start
+check "the manager starts" manager_start --measure required
 for type in $TYPES; do
   create_checks
   schema_check "created"
   probe_checks
+  measure_checks "started"
   schema_check "connected"
   extend_checks
   endorsement_checks
