@@ -99,6 +99,7 @@ Outcome<std::unique_ptr<Back>> Back::open(const Frontend& frontend, Patience pat
 
 Outcome<> Back::begin_anew() {
   leave();
+  held_ = false;
   TRY(set("feature-protocol-v2", "1"));
   return show(kInitWait);
 }
@@ -115,6 +116,10 @@ Outcome<> Back::bring_to(Start start) {
   return {};
 }
 
+std::map<std::string, std::string> Back::environment() const {
+  return {{"DOMID", std::to_string(static_cast<unsigned>(domain_))}, {"SOCKET", socket_}};
+}
+
 Outcome<> Back::start_frontend() {
   trace.did("start the frontend");
   unlink(socket_.c_str());
@@ -126,40 +131,35 @@ Outcome<> Back::start_frontend() {
 
 void Back::ask_to_stop() {
   trace.did("ask the frontend to end");
-  if (frontend_.stop.empty()) {
-    running_->ask_to_end();
-    return;
-  }
-  static_cast<void>(output_of(frontend_.stop, {{"DOMID", std::to_string(static_cast<unsigned>(domain_))}}));
+  if (frontend_.stop.empty()) return running_->ask_to_end();
+  // Such a command may not return before we have done our part.
+  stopping_ = std::make_unique<Shell>(frontend_.stop, environment());
 }
 
 Outcome<> Back::stop_frontend() {
-  std::future<void> asking;
-  // A command that ends the frontend may not return before we have done our part.
-  asking = std::async(std::launch::async, [this] { ask_to_stop(); });
-  auto done = [&] {
-    bool asked = asking.wait_for(milliseconds(0)) == std::future_status::ready;
-    std::string state = front_state();
-    bool closed = state == kClosed || state == kInitialising || state.empty();
-    return asked && (frontend_.stop.empty() ? running_->status().has_value() : closed);
-  };
+  ask_to_stop();
   Clock::time_point end = Clock::now() + patience.answer;
   bool in_time = true;
-  while (!done() && (in_time = Clock::now() < end)) {
+  while (!ended() && (in_time = Clock::now() < end)) {
     serve(milliseconds(20));
-    std::string state = front_state();
-    if (state == kClosing && node(back_ / "state") == kConnected) TRY(show(kClosing));
-    if ((state == kClosed || state == kClosing) && node(back_ / "state") != kClosed) {
-      leave();
-      TRY(show(kClosed));
-    }
+    TRY(follow_closing());
   }
   leave();
   if (node(back_ / "state") != kClosed) TRY(show(kClosed));
-  if (asking.valid()) asking.wait();
   running_.reset();
+  stopping_.reset();
   if (answered_.valid()) static_cast<void>(answered_.get());
   return expect(in_time, "the frontend did not end when it was asked to");
+}
+
+Outcome<> Back::follow_closing() {
+  std::string state = front_state();
+  if (state == kClosing && node(back_ / "state") == kConnected) TRY(show(kClosing));
+  if ((state == kClosed || state == kClosing) && node(back_ / "state") != kClosed) {
+    leave();
+    TRY(show(kClosed));
+  }
+  return {};
 }
 
 std::optional<std::string> Back::died() const {
@@ -173,7 +173,10 @@ std::optional<std::string> Back::died() const {
   return std::nullopt;
 }
 
-bool Back::ended() const { return !running_ || running_->status().has_value(); }
+bool Back::ended() const {
+  if (!frontend_.stop.empty()) return stopping_ && stopping_->status();
+  return !running_ || running_->status();
+}
 
 bool Back::has_client() const { return !frontend_.send.empty() || frontend_.start.find("SOCKET") != std::string::npos; }
 
@@ -209,7 +212,11 @@ Outcome<> Back::accept() {
 
 void Back::leave() {
   if (mapping_ && page().state() != kFinish) page().store_state(kIdle);
-  if (channel_) static_cast<void>(channel_->notify());
+  if (channel_) ring();
+  drop();
+}
+
+void Back::drop() {
   mapping_.reset();
   channel_.reset();
 }
@@ -223,7 +230,7 @@ bool Back::can_map(xen::GrantRef ref) const {
 
 void Back::notify(unsigned times) {
   trace.did(times == 1 ? "notify" : "notify, " + std::to_string(times) + " times");
-  for (unsigned i = 0; i < times; i++) static_cast<void>(channel_->notify());
+  for (unsigned i = 0; i < times; i++) ring();
 }
 
 void Back::drain() const {
@@ -250,13 +257,13 @@ void Back::finish_as(const Header& header, const Bytes& packet) {
   page().store_bytes(kHeader, packet);
   page().store_length(header.length);
   page().store_state(header.state);
-  static_cast<void>(channel_->notify());
+  ring();
 }
 
 void Back::serve(milliseconds most) {
   Clock::time_point end = Clock::now() + most;
   do {
-    if (!mapping_) {
+    if (!mapping_ || held_) {
       std::this_thread::sleep_for(milliseconds(5));
       continue;
     }
@@ -266,10 +273,10 @@ void Back::serve(milliseconds most) {
       page().store_bytes(kHeader, response);
       page().store_length(static_cast<uint32_t>(response.size()));
       page().store_state(kFinish);
-      static_cast<void>(channel_->notify());
+      ring();
     } else if (header.state == kCancel) {
       page().store_state(kIdle);
-      static_cast<void>(channel_->notify());
+      ring();
     } else {
       static_cast<void>(bell(milliseconds(5)));
     }

@@ -19,7 +19,6 @@ struct Frontend {
   unsigned cancels_after_s = 0;
 };
 
-// A command running in the background, with what it printed when it has ended.
 class Shell;
 
 class Back : public Half {
@@ -54,7 +53,10 @@ class Back : public Half {
   Outcome<> join();
   // Until it offers a ring; join(); Connected; until it is connected, too.
   Outcome<> accept();
+  // IDLE, notification, unmap, unbind.
   void leave();
+  // Without the first two.
+  void drop();
   bool joined() const { return mapping_.has_value(); }
   xen::GrantRef ref() const { return ref_; }
   // Whether the grant can still be mapped.
@@ -63,10 +65,14 @@ class Back : public Half {
   // ---- The page ----
   Page page() const { return Page(mapping_->bytes()); }
   void notify(unsigned times = 1);
+  // The same, not worth a line in the trace.
+  void ring() const { static_cast<void>(channel_->notify()); }
   void drain() const;
   bool bell(milliseconds most);
   // Answers what the frontend asks by itself, for as long as it asks.
   void serve(milliseconds most);
+  // From now on nothing is answered, until the device is begun anew.
+  void hold() { held_ = true; }
   // What the TPM says to the command on the page.
   Bytes answer_of(const Header& header);
   // Packet, length, state; and the notification.
@@ -91,19 +97,22 @@ class Back : public Half {
  private:
   Back(xen::Store store, Patience most, Frontend frontend, xen::DomId domain, xen::Path front, xen::Path back);
   Outcome<> begin_anew();
+  // Our half of what a frontend that closes waits for.
+  Outcome<> follow_closing();
+  std::map<std::string, std::string> environment() const;
 
   Frontend frontend_;
   xen::DomId domain_;
   xen::Path front_, back_;
   std::string socket_;
-  std::unique_ptr<Shell> running_;
+  std::unique_ptr<Shell> running_, stopping_;
   std::unique_ptr<machine::Machine> tpm_;
   std::optional<xen::GrantMapping> mapping_;
   std::optional<xen::EventChannel> channel_;
   xen::GrantRef ref_{};
   Bytes asked_;
   std::future<Bytes> answered_;
-  bool serving_ = false;
+  bool serving_ = false, held_ = false;
 };
 
 }  // namespace ringtest
