@@ -121,6 +121,7 @@ int run(const Options& options) {
   Fd signals = signals_to_end();
   auto shim = frontend::Shim::open(options.number);
   if (!shim.ok()) return fail(shim.error());
+  shim.value()->interrupt_by(signals.get());
   auto connected = shim.value()->connect(std::chrono::seconds(options.connect_seconds));
   if (!connected.ok()) return fail(connected.error());
   // Only now, so that who can connect finds a TPM.

@@ -32,13 +32,17 @@ class Ring {
 
   enum class Progress { Running, Answered, Cancelled };
   Progress progress() const;
-  // After Answered. EBADMSG: the backend claims more than a page holds.
+  // After Answered. EBADMSG: the backend claims more than a page holds, or left no response of that length there. What
+  // is behind the response's own size is cut off: it would be taken for the beginning of the next.
   xen::Result<base::Bytes> response() const;
 
   // submit(), then response(): after `patience` the command is cancelled, and given up `grace` later (ETIMEDOUT).
-  // ECANCELED: the backend ended it without an answer.
+  // ECANCELED: the backend ended it without an answer. EINTR: interrupt_by().
   xen::Result<base::Bytes> transact(base::View command, uint8_t locality, std::chrono::milliseconds patience,
                                     std::chrono::milliseconds grace = std::chrono::seconds(2));
+
+  // While this descriptor is readable, transact() waits for nothing.
+  void interrupt_by(int fd) { interrupt_ = fd; }
 
   // For those who test the other half with what is not a command.
   base::ForeignBytes page() const { return share_.bytes(); }
@@ -51,6 +55,7 @@ class Ring {
 
   xen::GrantShare share_;
   xen::EventChannel channel_;
+  int interrupt_ = -1;
 };
 
 }  // namespace frontend

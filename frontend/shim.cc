@@ -42,15 +42,16 @@ xen::Result<> Shim::connect(milliseconds most) {
   if (TRY(state_of(schema::frontend::state(front_))) != State::Initialising) {
     TRY(show(State::Closed));
     auto let_go = [](State s) { return s == State::Closed || s == State::InitWait || s == State::Initialising; };
-    if (!let_go(TRY(wait_for(let_go, most)))) return xen::SysError{ETIMEDOUT, "wait for the backend to close"};
+    if (!let_go(TRY(wait_for(let_go, most, interrupt_))))
+      return xen::SysError{ETIMEDOUT, "wait for the backend to close"};
     TRY(show(State::Initialising));
   }
   State before = TRY(state_of(schema::backend::state(back_)));
   TRY(offer());
   // One that has closed an earlier ring sees the offer and comes back; one that closes now refuses.
-  if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, most));
+  if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, most, interrupt_));
   auto decided = [](State s) { return s == State::Connected || s == State::Closing || s == State::Closed; };
-  State state = TRY(wait_for(decided, most));
+  State state = TRY(wait_for(decided, most, interrupt_));
   auto version = state == State::Connected ? schema::read(*store_, schema::backend::feature_protocol_v2(back_))
                                            : xen::Result<std::string>(std::string());
   if (version.ok() && !version.value().empty()) {
@@ -64,6 +65,7 @@ xen::Result<> Shim::connect(milliseconds most) {
 
 xen::Result<> Shim::offer() {
   ring_ = TRY(Ring::make(backend_));
+  ring_->interrupt_by(interrupt_);
   auto offered = store_->transact([this](xen::Transaction& t) -> xen::Result<> {
     TRY(schema::write(t, schema::frontend::ring_ref(front_), ring_->ref()));
     TRY(schema::write(t, schema::frontend::event_channel(front_), ring_->port()));
@@ -136,14 +138,16 @@ xen::Result<> Shim::show(State state) const {
 
 // The backend's state as soon as it is wanted, or the one after that time.
 template <class F>
-xen::Result<Shim::State> Shim::wait_for(F wanted, milliseconds most) {
+xen::Result<Shim::State> Shim::wait_for(F wanted, milliseconds most, int interrupt) {
   Clock::time_point end = Clock::now() + most;
   for (;;) {
     State state = TRY(state_of(schema::backend::state(back_)));
     auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     if (wanted(state) || left.count() <= 0) return state;
-    pollfd set{store_->fd(), POLLIN, 0};
-    if (poll(&set, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) return xen::failed("wait for XenStore");
+    pollfd set[] = {{store_->fd(), POLLIN, 0}, {interrupt, POLLIN, 0}};
+    if (poll(set, std::size(set), static_cast<int>(left.count())) < 0 && errno != EINTR)
+      return xen::failed("wait for XenStore");
+    if (set[1].revents != 0) return xen::SysError{EINTR, "wait for the backend"};
     TRY(swallow_events());
   }
 }

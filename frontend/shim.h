@@ -17,6 +17,8 @@ class Shim {
   static xen::Result<std::unique_ptr<Shim>> open(unsigned device);
   ~Shim();
 
+  // While this descriptor is readable, connect() and transact() wait for nothing (EINTR); close() does.
+  void interrupt_by(int fd) { interrupt_ = fd; }
   // Offers a new ring and waits for the backend to join it; whatever was before is closed first. ETIMEDOUT when it
   // does not, ECONNREFUSED when it closes the device or does not speak version 2.
   xen::Result<> connect(std::chrono::milliseconds most);
@@ -52,7 +54,7 @@ class Shim {
   xen::Result<State> state_of(const schema::Node<schema::Xenbus>& node) const;
   xen::Result<> show(State state) const;
   template <class F>
-  xen::Result<State> wait_for(F wanted, std::chrono::milliseconds most);
+  xen::Result<State> wait_for(F wanted, std::chrono::milliseconds most, int interrupt = -1);
   xen::Result<bool> swallow_events() const;
 
   std::unique_ptr<xen::Store> store_;  // stays where the watch knows it
@@ -60,6 +62,7 @@ class Shim {
   xen::DomId backend_;
   xen::Watch watch_;
   std::unique_ptr<Ring> ring_;
+  int interrupt_ = -1;
 };
 
 }  // namespace frontend
