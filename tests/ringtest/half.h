@@ -24,6 +24,7 @@ inline constexpr char kInitialising[] = "1", kInitWait[] = "2", kInitialised[] =
 struct Patience {
   milliseconds answer{10'000};  // until what must come counts as missing
   milliseconds silence{300};    // until what must not come counts as not coming
+  milliseconds race{1'500};     // for how long what depends on chance is tried
 };
 
 class Half {

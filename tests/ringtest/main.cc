@@ -19,7 +19,7 @@ struct Options {
   std::string role, format = "tap", replay;
   std::vector<std::string> names;
   bool list = false, markdown = false;
-  unsigned device = 0, patience_ms = 10'000, silence_ms = 300;
+  unsigned device = 0, patience_ms = 10'000, silence_ms = 300, race_ms = 1'500;
   Plan plan;
   Frontend frontend;
 };
@@ -84,7 +84,7 @@ int run(Options& options) {
   }
   options.plan.role = options.role;
   if (!options.plan.traces.empty()) mkdir(options.plan.traces.c_str(), 0755);
-  Patience patience{milliseconds(options.patience_ms), milliseconds(options.silence_ms)};
+  Patience patience{milliseconds(options.patience_ms), milliseconds(options.silence_ms), milliseconds(options.race_ms)};
   if (options.role == "frontend") return run(Front::open(options.device, patience), all_front_cases(), options);
   return run(Back::open(options.frontend, patience), all_back_cases(), options);
 }
@@ -106,6 +106,7 @@ int main(int argc, char** argv) {
   app.add_option("--replay", options.replay, "run the case of that trace again, and compare what was done");
   app.add_option("--patience", options.patience_ms, "milliseconds until what must come counts as missing");
   app.add_option("--silence", options.silence_ms, "milliseconds until what must not come counts as not coming");
+  app.add_option("--race", options.race_ms, "milliseconds for which what depends on chance is tried");
   app.add_option("--device", options.device, "as frontend: which of the guest's vTPMs");
   app.add_option("--domain", options.frontend.domain, "as backend: the guest; else the first that waits for a backend");
   app.add_option("--create", options.frontend.create, "as backend: makes the guest and its device");

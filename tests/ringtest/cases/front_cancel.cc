@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // CANCEL in every state of the page.
+#include <thread>
+
 #include "tests/ringtest/front.h"
 
 namespace ringtest {
@@ -88,8 +90,10 @@ Outcome<> long_command(Front& f) {
         return response.ok() ? response.value() : Bytes();
       }
       f.submit(command, locality);
+      // It must be running: one that was not seen yet is never begun.
+      std::this_thread::sleep_for(milliseconds(20));
       f.trace.did("CANCEL, notify");
-      f.page().store_state(kCancel);
+      if (f.page().state() == kSubmit) f.page().store_state(kCancel);
       f.notify();
       ended = f.await_end();
       cut_short = ended.ok() && (ended.value().state == kIdle || code_in(f.page().packet(ended.value())) != 0);

@@ -28,15 +28,13 @@ class Meddler {
   std::thread thread_;
 };
 
-constexpr int kMeddled = 3'000;
-
 // Commands while `deed` is done to the page: each ends, with FINISH or IDLE, and the TPM is never lost.
 template <class F>
 Outcome<> meddle(Front& f, const char* what, F deed) {
-  f.trace.did("PCRRead, " + std::to_string(kMeddled) + " times, while another thread " + what);
+  f.trace.did("PCRRead, over and over, while another thread " + std::string(what));
   {
     Meddler meddler(deed);
-    for (int i = 0; i < kMeddled; i++) {
+    for (Clock::time_point enough = Clock::now() + f.patience.race; Clock::now() < enough;) {
       f.page().put({.length = 14, .state = kSubmit}, pcr_read());
       f.notify();
       Clock::time_point end = Clock::now() + f.patience.answer;
