@@ -137,6 +137,11 @@ void Back::ask_to_stop() {
 }
 
 Outcome<> Back::stop_frontend() {
+  // A driver that is still probing its TPM ends when it has been answered, not before.
+  if (!held_ && front_state() == kInitialised && !ended()) {
+    auto finished_probing = joined() ? accept_joined() : accept();
+    if (!finished_probing.ok()) trace.saw(finished_probing.error().text);
+  }
   ask_to_stop();
   Clock::time_point end = Clock::now() + patience.answer;
   bool in_time = true;
@@ -146,6 +151,8 @@ Outcome<> Back::stop_frontend() {
   }
   leave();
   if (node(back_ / "state") != kClosed) TRY(show(kClosed));
+  // One that died has left what it had offered.
+  if (died()) TRY(forget_front_state());
   running_.reset();
   stopping_.reset();
   if (answered_.valid()) static_cast<void>(answered_.get());
@@ -182,6 +189,20 @@ bool Back::has_client() const { return !frontend_.send.empty() || frontend_.star
 
 // ---- The handshake ----
 
+Outcome<std::vector<std::string>> Back::writes_until_offer() {
+  xen::Watch watch = TRY(store_.watch(front_, "writes"));
+  TRY(start_frontend());
+  TRY(await_front({kInitialised}));
+  // What is written after the state is told after it.
+  std::this_thread::sleep_for(patience.silence);
+  std::vector<std::string> names;
+  while (auto event = TRY(store_.next_event())) {
+    auto path = xen::Path::parse(event->path);
+    auto below = path ? path->below(front_) : std::nullopt;
+    if (below && below->size() == 1) names.push_back(below->front());
+  }
+  return names;
+}
 Outcome<> Back::show(const char* state) {
   trace.did("state = " + std::string(state));
   TRY(store_.write_existing(back_ / "state", state));
@@ -202,6 +223,10 @@ Outcome<> Back::join() {
 Outcome<> Back::accept() {
   TRY(await_front({kInitialised, kConnected}));
   TRY(join());
+  return accept_joined();
+}
+
+Outcome<> Back::accept_joined() {
   TRY(show(kConnected));
   serving_ = true;
   auto connected = await_front({kConnected});

@@ -43,6 +43,11 @@ class Back : public Half {
   // ---- The handshake ----
   std::string front_state() const { return node(front_ / "state").value_or(""); }
   std::optional<std::string> front_node(const std::string& name) const { return node(front_ / name); }
+  // As the toolstack has it at first, so that what is seen later is new.
+  Outcome<> forget_front_state() { return write(front_ / "state", kInitialising); }
+  // Starts the frontend; the names of the nodes that it writes until it has shown Initialised and a little longer, in
+  // their order.
+  Outcome<std::vector<std::string>> writes_until_offer();
   Outcome<> show(const char* state);
   Outcome<> set(const std::string& name, const std::string& value) { return write(back_ / name, value); }
   Outcome<> unset(const std::string& name) { return remove(back_ / name); }
@@ -53,6 +58,8 @@ class Back : public Half {
   Outcome<> join();
   // Until it offers a ring; join(); Connected; until it is connected, too.
   Outcome<> accept();
+  // The same of a ring that was joined.
+  Outcome<> accept_joined();
   // IDLE, notification, unmap, unbind.
   void leave();
   // Without the first two.

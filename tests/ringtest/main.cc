@@ -119,6 +119,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   signal(SIGPIPE, SIG_IGN);
   if (options.list) {
+    if (options.markdown) {
+      std::cout << "# The cases of vtpm-ringtest\n\nPrinted by `vtpm-ringtest --list --markdown`; how to use them: "
+                   "[ring-testing.md](ring-testing.md).\n";
+    }
     if (options.role != "backend") list(all_front_cases(), "frontend", options.markdown);
     if (options.role != "frontend") list(all_back_cases(), "backend", options.markdown);
     return 0;
