@@ -2,6 +2,8 @@
 # The ring test kit on real Xen: what it needs in a guest, and how its report becomes part of ours. Sourced.
 guest_programs=/run/guest.programs
 kit_patience='--patience 90000 --silence 1000'
+hooks=/rig/lib/ringtest_hooks.sh
+report=/run/ringtest.tap
 
 # programs_for_guest PROGRAM...: GUEST_OVERLAY for guest_config, with what the programs load.
 programs_for_guest() {
@@ -15,6 +17,24 @@ programs_for_guest() {
     done
   done
   GUEST_OVERLAY=$guest_programs
+}
+
+# ringtest_guest: the guest `g`, which does not exist yet, with the programs and without the driver.
+ringtest_guest() {
+  programs_for_guest vtpm-ringtest vtpm-frontend
+  GUEST_WORDS=
+  guest_config g pv 'vtpm = ["backend=0,uuid=00000000-0000-4000-8000-000000000007"]'
+  forward_console g
+}
+
+# as_backend WHO OPTION...: the kit in dom0 against the frontend that the hooks call WHO. It makes the guest when there is
+# none: xl waits for a backend, which is the kit.
+as_backend() {
+  who=$1
+  shift
+  vtpm-ringtest backend $kit_patience --create 'xl create -q /run/guests/g.cfg' --start "$hooks start-$who" --stop "$hooks stop-$who" --send "$hooks send-$who \$1" \
+    "$@" >"$report" 2>/run/ringtest.err </dev/null
+  kit_status=$?
 }
 
 # judge WHO FILE STATUS [CASE...]: each line of the kit's report becomes one of ours. Of the cases that are named it is known

@@ -5,10 +5,14 @@
 . /rig/lib/tap.sh
 . /rig/lib/guest.sh
 
-order() { (
-  flock 9
+# order COMMAND: one at a time, whoever gives it.
+order() {
+  until mkdir /run/guests/hooks.lock 2>/dev/null; do sleep 0.1; done
   guest_run g "$1"
-) 9>/run/guests/hooks.lock; }
+  order_status=$?
+  rmdir /run/guests/hooks.lock
+  return $order_status
+}
 
 # until_written FILE: what an order that was left running has written in the end.
 until_written() {
@@ -26,6 +30,7 @@ left_running() {
   until_written "/tmp/$1.done"
 }
 
+[ -s /run/guests/g.domid ] || guest_ready g || exit
 driver=/sys/bus/xen/drivers/vtpm
 case $1 in
   start-stock)
@@ -42,7 +47,7 @@ case $1 in
     ;;
   stop-shim) left_running stop 'kill $(cat /tmp/shim.pid); while kill -0 $(cat /tmp/shim.pid) 2>/dev/null; do sleep 0.2; done' ;;
   send-shim)
-    left_running send "until nc -z 127.0.0.1 2412 2>/dev/null || [ \$((n += 1)) -gt 100 ]; do sleep 0.2; done
-      echo $2 | xxd -r -p | nc -w 200 127.0.0.1 2412 | head -c \${bytes:-4088} | xxd -p | tr -d '\n'"
+    left_running send "until echo $2 | xxd -r -p | nc 127.0.0.1 2412 2>/dev/null >/tmp/answer || [ \$((n += 1)) -gt 100 ]; do
+      sleep 0.2; done; xxd -p /tmp/answer | tr -d '\n'"
     ;;
 esac
