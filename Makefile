@@ -141,7 +141,7 @@ install: all
 	install -D -m 644 backend/control/vtpmctl.bash $(DESTDIR)/usr/share/bash-completion/completions/vtpmctl
 	install -m 644 backend/manager/vtpm-managerd.8 backend/domwatch/vtpm-domwatch.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8
 	install -D -m 644 hotplug/vtpm-managerd.service $(DESTDIR)/usr/lib/systemd/system/vtpm-managerd.service
-	install -m 644 hotplug/vtpm-domwatch.service $(DESTDIR)/usr/lib/systemd/system
+	install -m 644 hotplug/vtpm-domwatch.service hotplug/vtpm-frontend.service $(DESTDIR)/usr/lib/systemd/system
 	install -D -m 644 hotplug/vtpm-managerd.conf $(DESTDIR)/etc/vtpm/vtpm-managerd.conf
 	install -D -m 755 hotplug/vtpm $(DESTDIR)/etc/xen/scripts/vtpm
 	install -D -m 755 hotplug/vtpm-managerd.init $(DESTDIR)/etc/init.d/vtpm-managerd

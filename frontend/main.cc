@@ -4,105 +4,33 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "frontend/shim.h"
-#include "frontend/stream.h"
+#include "frontend/privileges.h"
+#include "frontend/proxy_device.h"
+#include "frontend/rival.h"
+#include "frontend/stream_clients.h"
 #include "lib/base/log.h"
 
 namespace {
 
+using base::Level;
 using frontend::Fd;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 struct Options {
-  std::string listen;
+  std::string listen, user;
   bool device = false;
   unsigned number = 0;
   unsigned connect_seconds = 30;
   unsigned command_seconds = 300;  // the longest duration a TPM 1.2 reports
 };
 
-class Server {
- public:
-  Server(frontend::Shim& shim, Fd listening, Fd signals, const Options& options)
-      : shim_(shim), listening_(std::move(listening)), signals_(std::move(signals)), options_(options) {}
-
-  // Serves one client after the other until told to end.
-  void run() {
-    while (!ending_) {
-      pollfd set[] = {{client_ ? client_.get() : listening_.get(), POLLIN, 0},
-                      {shim_.fd(), POLLIN, 0},
-                      {signals_.get(), POLLIN, 0}};
-      if (poll(set, std::size(set), -1) < 0) continue;
-      if (set[2].revents != 0) ending_ = true;
-      if (set[1].revents != 0) look();
-      if (set[0].revents != 0 && !client_) {
-        client_ = Fd(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        stream_ = {};
-      } else if (set[0].revents != 0) {
-        receive();
-      }
-    }
-  }
-
- private:
-  void look() {
-    auto seen = shim_.look();
-    if (seen.ok() && shim_.connected()) return;
-    base::log(base::Level::Warning, seen.ok() ? "the backend has closed the device" : seen.error().text());
-    // Whoever waits for it will reconnect, with the next command; a gone XenStore cannot be waited for.
-    ending_ = !seen.ok();
-  }
-
-  void receive() {
-    uint8_t buffer[4096];
-    ssize_t n = recv(client_.get(), buffer, sizeof(buffer), 0);
-    if (n < 0 && errno == EINTR) return;
-    if (n <= 0) return hang_up();
-    stream_.append({buffer, static_cast<size_t>(n)});
-    while (auto command = stream_.next()) {
-      if (!answer(execute(*command))) return hang_up();
-    }
-    if (!stream_.lost()) return;
-    answer(frontend::error_response(frontend::kTpmBadParamSize));
-    hang_up();
-  }
-
-  base::Bytes execute(base::View command) {
-    auto looked = shim_.look();
-    if (looked.ok() && !shim_.connected()) looked = shim_.connect(std::chrono::seconds(options_.connect_seconds));
-    if (looked.ok()) {
-      auto response = shim_.transact(command, 0, std::chrono::seconds(options_.command_seconds));
-      if (response.ok()) return std::move(response).take();
-      looked = response.error();
-    }
-    base::log(base::Level::Error, looked.error().text());
-    return frontend::error_response(frontend::kTpmFail);
-  }
-
-  bool answer(base::View response) {
-    while (!response.empty()) {
-      ssize_t n = send(client_.get(), response.data(), response.size(), MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      response = response.subspan(static_cast<size_t>(n));
-    }
-    return true;
-  }
-
-  void hang_up() { client_ = Fd(); }
-
-  frontend::Shim& shim_;
-  Fd listening_, signals_;
-  const Options& options_;
-  Fd client_;
-  frontend::Reassembly stream_;
-  bool ending_ = false;
-};
+// As the unit of systemd knows them.
+constexpr int kFailed = 1, kMisused = 2, kRival = 3;
 
 Fd signals_to_end() {
   sigset_t ending;
@@ -113,23 +41,55 @@ Fd signals_to_end() {
 }
 
 int fail(const xen::SysError& error) {
-  base::log(base::Level::Error, error.text());
-  return 1;
+  base::log(Level::Error, error.text());
+  return error.number == EBUSY ? kRival : kFailed;
 }
 
-int run(const Options& options) {
-  Fd signals = signals_to_end();
-  auto shim = frontend::Shim::open(options.number);
-  if (!shim.ok()) return fail(shim.error());
-  shim.value()->interrupt_by(signals.get());
-  auto connected = shim.value()->connect(std::chrono::seconds(options.connect_seconds));
-  if (!connected.ok()) return fail(connected.error());
+using AllClients = std::vector<std::unique_ptr<frontend::Clients>>;
+
+xen::Result<AllClients> make_clients(const Options& options) {
+  AllClients all;
+  if (!options.listen.empty()) {
+    all.push_back(TRY(frontend::StreamClients::listen(options.listen)));
+    base::log(Level::Info, "listening on " + options.listen);
+  }
+  if (options.device) {
+    auto device = TRY(frontend::ProxyDevice::make());
+    base::log(Level::Info, "the TPM is " + device->name());
+    all.push_back(std::move(device));
+  }
+  return all;
+}
+
+// Until told to end, or the device is somebody else's.
+xen::Result<> serve(frontend::Shim& shim, const AllClients& all, int ending, const Options& options) {
+  frontend::Session session(shim, {seconds(options.connect_seconds), seconds(options.command_seconds)});
+  std::vector<pollfd> set(all.size() + 2);
+  set[0] = {ending, POLLIN, 0};
+  set[1] = {shim.fd(), POLLIN, 0};
+  while (true) {
+    for (size_t i = 0; i < all.size(); i++) set[i + 2] = {all[i]->fd(), POLLIN, 0};
+    if (poll(set.data(), set.size(), -1) < 0) continue;
+    if (set[0].revents != 0) return {};
+    if (set[1].revents != 0) TRY(shim.look());
+    for (size_t i = 0; i < all.size(); i++) {
+      if (set[i + 2].revents != 0) TRY(all[i]->serve(session));
+    }
+  }
+}
+
+xen::Result<> run(const Options& options) {
+  // First of all, so that it holds nothing else.
+  auto keeper = TRY(frontend::Keeper::start());
+  Fd ending = signals_to_end();
+  auto shim = TRY(frontend::Shim::open(options.number, std::move(keeper), ending.get()));
+  unsigned domain = TRY(shim->domain());
+  Fd lock = TRY(frontend::lock_device(domain, options.number));
+  TRY(shim->connect(seconds(options.connect_seconds)));
   // Only now, so that who can connect finds a TPM.
-  auto listening = frontend::listen_on(options.listen);
-  if (!listening.ok()) return fail(listening.error());
-  base::log(base::Level::Info, "connected; listening on " + options.listen);
-  Server(*shim.value(), std::move(listening).take(), std::move(signals), options).run();
-  return 0;
+  AllClients all = TRY(make_clients(options));
+  if (!options.user.empty()) TRY(frontend::become(options.user));
+  return serve(*shim, all, ending.get(), options);
 }
 
 }  // namespace
@@ -141,17 +101,19 @@ int main(int argc, char** argv) {
   app.add_flag("--device", options.device, "make /dev/tpmN through /dev/vtpmx");
   app.add_option("--number", options.number, "which of the domain's vTPMs, by default the first")
       ->check(CLI::Range(0, 65535));
+  app.add_option("--user", options.user, "become this user after set-up");
   app.add_option("--connect-timeout", options.connect_seconds, "seconds to wait for the backend");
   app.add_option("--command-timeout", options.command_seconds, "seconds until a command is cancelled");
   CLI11_PARSE(app, argc, argv);
   base::log_name("vtpm-frontend");
-  if (options.device) {
-    base::log(base::Level::Error, "--device is not part of this release; --listen is");
-    return 2;
+  if (options.listen.empty() && !options.device) {
+    base::log(Level::Error, "nothing to do without --device or --listen; see --help");
+    return kMisused;
   }
-  if (options.listen.empty()) {
-    base::log(base::Level::Error, "nothing to do without --listen; see --help");
-    return 2;
+  if (auto rival = frontend::kernel_driver_of(options.number)) {
+    base::log(Level::Error, *rival);
+    return kRival;
   }
-  return run(options);
+  auto done = run(options);
+  return done.ok() ? 0 : fail(done.error());
 }

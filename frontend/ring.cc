@@ -62,29 +62,33 @@ xen::Result<base::Bytes> Ring::response() const {
   return response;
 }
 
-xen::Result<base::Bytes> Ring::transact(base::View command, uint8_t locality, milliseconds patience,
-                                        milliseconds grace) {
+xen::Result<base::Bytes> Ring::transact(base::View command, uint8_t locality, milliseconds patience, milliseconds grace,
+                                        const Interruption& interruption) {
   TRY(submit(command, locality));
-  bool ended = TRY(wait(patience));
+  bool ended = TRY(wait(patience, interruption));
   if (!ended) {
     cancel();
-    ended = TRY(wait(grace));
+    ended = TRY(wait(grace, interruption));
   }
   if (!ended) return xen::SysError{ETIMEDOUT, "wait for response"};
   if (progress() == Progress::Cancelled) return xen::SysError{ECANCELED, "wait for response"};
   return response();
 }
 
-xen::Result<bool> Ring::wait(milliseconds most) const {
+xen::Result<bool> Ring::wait(milliseconds most, const Interruption& interruption) const {
   Clock::time_point end = Clock::now() + most;
   while (progress() == Progress::Running) {
     auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     if (left.count() <= 0) return false;
-    pollfd set[] = {{fd(), POLLIN, 0}, {interrupt_, POLLIN, 0}};
+    pollfd set[] = {{fd(), POLLIN, 0}, {interruption.fd, POLLIN, 0}};
     int ready = poll(set, std::size(set), static_cast<int>(left.count()));
     if (ready < 0 && errno != EINTR) return xen::failed("wait for response");
-    if (ready > 0 && set[1].revents != 0) return xen::SysError{EINTR, "wait for response"};
-    if (ready > 0) TRY(acknowledge());
+    if (ready <= 0) continue;
+    if (set[0].revents != 0) TRY(acknowledge());
+    // The answer may have been written before the ring ended.
+    if (set[1].revents != 0 && progress() == Progress::Running && !TRY(interruption.look())) {
+      return xen::SysError{ECONNRESET, "wait for response"};
+    }
   }
   return true;
 }

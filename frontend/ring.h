@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "lib/base/bytes.h"
@@ -12,6 +13,12 @@
 namespace frontend {
 
 inline constexpr size_t kPacketBytes = xen::kPageBytes - 8;
+
+// What ends the waiting for an answer early: when `fd` is readable, `look` is asked whether the ring still stands.
+struct Interruption {
+  int fd = -1;
+  std::function<xen::Result<bool>()> look;
+};
 
 class Ring {
  public:
@@ -37,12 +44,13 @@ class Ring {
   xen::Result<base::Bytes> response() const;
 
   // submit(), then response(): after `patience` the command is cancelled, and given up `grace` later (ETIMEDOUT).
-  // ECANCELED: the backend ended it without an answer. EINTR: interrupt_by().
+  // ECANCELED: the backend ended it without an answer. ECONNRESET: the ring stands no more.
   xen::Result<base::Bytes> transact(base::View command, uint8_t locality, std::chrono::milliseconds patience,
-                                    std::chrono::milliseconds grace = std::chrono::seconds(2));
+                                    std::chrono::milliseconds grace = std::chrono::seconds(2),
+                                    const Interruption& interruption = {});
 
-  // While this descriptor is readable, transact() waits for nothing.
-  void interrupt_by(int fd) { interrupt_ = fd; }
+  // The descriptor behind the event channel, for whoever must keep it from being closed.
+  int channel_descriptor() const { return channel_.fd(); }
 
   // For those who test the other half with what is not a command.
   base::ForeignBytes page() const { return share_.bytes(); }
@@ -51,11 +59,10 @@ class Ring {
  private:
   Ring(xen::GrantShare share, xen::EventChannel channel) : share_(std::move(share)), channel_(std::move(channel)) {}
   // Whether the command ended in time.
-  xen::Result<bool> wait(std::chrono::milliseconds most) const;
+  xen::Result<bool> wait(std::chrono::milliseconds most, const Interruption& interruption) const;
 
   xen::GrantShare share_;
   xen::EventChannel channel_;
-  int interrupt_ = -1;
 };
 
 }  // namespace frontend

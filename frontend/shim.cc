@@ -2,6 +2,7 @@
 #include "frontend/shim.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include "lib/base/log.h"
 #include "xenstore-schema/vtpm.h"
@@ -13,111 +14,178 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kClosingTime{5000};
+constexpr milliseconds kClosingTime{2000};
+
+// What a node holds that we have written, or the toolstack for us.
+enum class Found : uint8_t { Ours, Nothing, Other };
+template <class T>
+xen::Result<Found> found(const xen::Result<T>& read, const T& ours) {
+  if (read.ok()) return read.value() == ours ? Found::Ours : Found::Other;
+  if (read.error().number == ENOENT) return Found::Nothing;
+  if (read.error().number == EBADMSG) return Found::Other;
+  return read.error();
+}
 
 }  // namespace
 
-Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, xen::DomId backend, xen::Watch watch)
+Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, Keeper keeper, int ending)
     : store_(std::move(store)),
       front_(std::move(front)),
       back_(std::move(back)),
-      backend_(backend),
-      watch_(std::move(watch)) {}
+      keeper_(std::move(keeper)),
+      ending_(ending) {}
 
-xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device) {
+xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Keeper keeper, int ending) {
   auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
   xen::Path front = schema::frontend::own_dir(device);
-  auto backend = TRY(schema::read(*store, schema::frontend::backend_id(front)));
   auto back = TRY(schema::read(*store, schema::frontend::backend(front)));
-  xen::Watch watch = TRY(store->watch(schema::backend::state(back).path, "backend"));
-  return std::unique_ptr<Shim>(
-      new Shim(std::move(store), std::move(front), std::move(back), backend, std::move(watch)));
+  std::unique_ptr<Shim> shim(new Shim(std::move(store), std::move(front), std::move(back), std::move(keeper), ending));
+  shim->front_watch_ = TRY(shim->store_->watch(shim->front_, "frontend"));
+  TRY(shim->discover());
+  shim->either_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  for (int fd : {shim->store_->fd(), ending}) {
+    epoll_event readable{.events = EPOLLIN, .data = {.fd = fd}};
+    if (epoll_ctl(shim->either_.get(), EPOLL_CTL_ADD, fd, &readable) < 0) return xen::failed("wait for XenStore");
+  }
+  return shim;
 }
 
 Shim::~Shim() { close(); }
 
+xen::Result<unsigned> Shim::domain() const {
+  return static_cast<unsigned>(TRY(schema::read(*store_, schema::home::own_domid())));
+}
+
+xen::Result<> Shim::discover() {
+  auto backend = TRY(schema::read(*store_, schema::frontend::backend_id(front_)));
+  auto back = TRY(schema::read(*store_, schema::frontend::backend(front_)));
+  if (back_watch_ && back == back_ && backend == backend_) return {};
+  back_watch_.reset();
+  back_watch_ = TRY(store_->watch(schema::backend::state(back).path, "backend"));
+  back_ = std::move(back);
+  backend_ = backend;
+  return {};
+}
+
 xen::Result<> Shim::connect(milliseconds most) {
   close();
+  auto done = negotiate(most);
+  if (!done.ok()) close();
+  return done;
+}
+
+xen::Result<> Shim::negotiate(milliseconds most) {
+  Deadline end = Clock::now() + most;
+  TRY(discover());
   // A state that an earlier frontend left: the backend must have let go of that one's ring.
   if (TRY(state_of(schema::frontend::state(front_))) != State::Initialising) {
     TRY(show(State::Closed));
     auto let_go = [](State s) { return s == State::Closed || s == State::InitWait || s == State::Initialising; };
-    if (!let_go(TRY(wait_for(let_go, most, interrupt_))))
-      return xen::SysError{ETIMEDOUT, "wait for the backend to close"};
+    if (!let_go(TRY(wait_for(let_go, end)))) return xen::SysError{ETIMEDOUT, "wait for the backend to close"};
     TRY(show(State::Initialising));
   }
   State before = TRY(state_of(schema::backend::state(back_)));
   TRY(offer());
   // One that has closed an earlier ring sees the offer and comes back; one that closes now refuses.
-  if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, most, interrupt_));
+  if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, end));
   auto decided = [](State s) { return s == State::Connected || s == State::Closing || s == State::Closed; };
-  State state = TRY(wait_for(decided, most, interrupt_));
+  State state = TRY(wait_for(decided, end));
+  if (!decided(state) || before == State::Closed) return xen::SysError{ETIMEDOUT, "wait for the backend"};
   auto version = state == State::Connected ? schema::read(*store_, schema::backend::feature_protocol_v2(back_))
                                            : xen::Result<std::string>(std::string());
-  if (version.ok() && !version.value().empty()) {
-    auto shown = show(State::Connected);
-    if (shown.ok()) return {};
-  }
-  close();
-  if (!decided(state) || before == State::Closed) return xen::SysError{ETIMEDOUT, "wait for the backend"};
-  return xen::SysError{ECONNREFUSED, "connect to the backend"};
+  if (!version.ok() || version.value().empty()) return xen::SysError{ECONNREFUSED, "connect to the backend"};
+  return show(State::Connected);
 }
 
 xen::Result<> Shim::offer() {
   ring_ = TRY(Ring::make(backend_));
-  ring_->interrupt_by(interrupt_);
   auto offered = store_->transact([this](xen::Transaction& t) -> xen::Result<> {
     TRY(schema::write(t, schema::frontend::ring_ref(front_), ring_->ref()));
     TRY(schema::write(t, schema::frontend::event_channel(front_), ring_->port()));
     return schema::write(t, schema::frontend::feature_protocol_v2(front_), "1");
   });
-  if (offered.ok()) offered = show(State::Initialised);
-  if (!offered.ok()) ring_.reset();
-  return offered;
+  if (!offered.ok()) return offered;
+  return show(State::Initialised);
 }
 
 xen::Result<base::Bytes> Shim::transact(base::View command, uint8_t locality, milliseconds patience) {
-  TRY(look());
   if (!connected()) return xen::SysError{ENOTCONN, "send command"};
-  auto response = ring_->transact(command, locality, patience);
-  if (!response.ok()) {
-    // Ended because the backend has gone?
-    TRY(look());
-    if (!connected()) return xen::SysError{ENOTCONN, "wait for response"};
+  auto look_again = [this]() -> xen::Result<bool> {
+    pollfd ending{ending_, POLLIN, 0};
+    if (poll(&ending, 1, 0) > 0) return xen::SysError{ECANCELED, "wait for response"};
+    if (TRY(swallow_events()) && TRY(standing()) != Standing::Stands) return false;
+    return true;
+  };
+  constexpr milliseconds kGrace{2000};
+  auto response = ring_->transact(command, locality, patience, kGrace, {either_.get(), look_again});
+  if (response.ok() || response.error().number == EMSGSIZE) return response;
+  // Only a command that the backend has ended leaves a page that can be used again.
+  if (response.error().number != ECANCELED || ring_->progress() == Ring::Progress::Running) {
+    close();
+    return response;
   }
-  return response;
-}
-
-xen::Result<> Shim::cancel() {
-  if (!connected()) return xen::SysError{ENOTCONN, "cancel command"};
-  ring_->cancel();
-  return {};
+  // Ended because the backend is going?
+  if (TRY(standing()) == Standing::Stands) return response;
+  close();
+  return xen::SysError{ECONNRESET, "wait for response"};
 }
 
 xen::Result<> Shim::look() {
   bool something_changed = TRY(swallow_events());
   if (!connected() || !something_changed) return {};
-  State state = TRY(state_of(schema::backend::state(back_)));
-  bool alive = state == State::Connected || state == State::InitWait;
-  if (!alive) close();
+  Standing now = TRY(standing());
+  if (now == Standing::Stands) return {};
+  close();
+  if (now == Standing::Taken) return xen::SysError{EBUSY, "drive the device: another driver has taken it"};
+  base::log(base::Level::Notice, now == Standing::Replaced ? "the device was made anew: this domain was suspended"
+                                                           : "the backend has closed the device");
   return {};
+}
+
+xen::Result<Shim::Standing> Shim::standing() const {
+  Found ref = TRY(found(schema::read(*store_, schema::frontend::ring_ref(front_)), ring_->ref()));
+  Found port = TRY(found(schema::read(*store_, schema::frontend::event_channel(front_)), ring_->port()));
+  if (ref == Found::Other || port == Found::Other) return Standing::Taken;
+  Found back = TRY(found(schema::read(*store_, schema::frontend::backend(front_)), back_));
+  State front = TRY(state_of(schema::frontend::state(front_)));
+  if (ref != Found::Ours || port != Found::Ours || back != Found::Ours || front != shown_) return Standing::Replaced;
+  State state = TRY(state_of(schema::backend::state(back_)));
+  return state == State::Connected || state == State::InitWait ? Standing::Stands : Standing::BackendClosed;
 }
 
 void Shim::close() {
   if (!connected()) return;
+  auto now = standing();
+  if (now.ok() && now.value() == Standing::Taken) {
+    ring_.reset();
+    return;
+  }
+  if (!now.ok() || now.value() == Standing::Replaced) return abandon();
+  Deadline end = Clock::now() + kClosingTime;
   auto closed = show(State::Closing);
   if (closed.ok()) {
-    auto waited = wait_for([](State s) { return s == State::Closing || s == State::Closed || s == State::Unknown; },
-                           kClosingTime);
+    auto waited =
+        wait_for([](State s) { return s == State::Closing || s == State::Closed || s == State::Unknown; }, end, true);
     if (!waited.ok()) base::log(base::Level::Warning, waited.error().text());
     closed = show(State::Closed);
   }
   if (!closed.ok()) base::log(base::Level::Warning, closed.error().text());
   // The page must not be ours again while somebody else still writes to it.
   auto gone =
-      wait_for([](State s) { return s == State::Closed || s == State::Unknown || s == State::InitWait; }, kClosingTime);
+      wait_for([](State s) { return s == State::Closed || s == State::Unknown || s == State::InitWait; }, end, true);
   if (!gone.ok()) base::log(base::Level::Warning, gone.error().text());
   ring_.reset();
+}
+
+void Shim::abandon() {
+  auto kept = keeper_.keep(ring_->channel_descriptor());
+  if (kept.ok()) {
+    ring_.reset();
+    return;
+  }
+  base::log(base::Level::Error, kept.error().text());
+  // Nobody else holds the channel: it must not be closed, and so the ring is never given back.
+  static_cast<void>(ring_.release());
 }
 
 // Unknown: the node is gone, or is no state.
@@ -130,24 +198,25 @@ xen::Result<Shim::State> Shim::state_of(const schema::Node<schema::Xenbus>& node
   return static_cast<State>(state.value());
 }
 
-xen::Result<> Shim::show(State state) const {
+xen::Result<> Shim::show(State state) {
   // The tool stack removes the nodes of a device it takes away; nobody shall find a new one.
   TRY(store_->write_existing(schema::frontend::state(front_).path, std::to_string(static_cast<unsigned>(state))));
+  shown_ = state;
   return {};
 }
 
-// The backend's state as soon as it is wanted, or the one after that time.
+// The backend's state as soon as it is wanted, or the one at `end`.
 template <class F>
-xen::Result<Shim::State> Shim::wait_for(F wanted, milliseconds most, int interrupt) {
-  Clock::time_point end = Clock::now() + most;
+xen::Result<Shim::State> Shim::wait_for(F wanted, Deadline end, bool even_when_ending) {
   for (;;) {
     State state = TRY(state_of(schema::backend::state(back_)));
     auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     if (wanted(state) || left.count() <= 0) return state;
-    pollfd set[] = {{store_->fd(), POLLIN, 0}, {interrupt, POLLIN, 0}};
-    if (poll(set, std::size(set), static_cast<int>(left.count())) < 0 && errno != EINTR)
+    pollfd set[] = {{store_->fd(), POLLIN, 0}, {even_when_ending ? -1 : ending_, POLLIN, 0}};
+    if (poll(set, std::size(set), static_cast<int>(left.count())) < 0 && errno != EINTR) {
       return xen::failed("wait for XenStore");
-    if (set[1].revents != 0) return xen::SysError{EINTR, "wait for the backend"};
+    }
+    if (set[1].revents != 0) return xen::SysError{ECANCELED, "wait for the backend"};
     TRY(swallow_events());
   }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Shim: a vTPM device of this domain, negotiated over XenStore as Linux's xen-tpmfront does it.
+// Shim: a vTPM device of this domain, negotiated over XenStore as Linux's xen-tpmfront does it. It outlives what it is
+// connected to: the backend may close and come back, and the domain may be suspended and go on elsewhere.
 #pragma once
 
 #include <chrono>
 #include <memory>
 
+#include "frontend/keeper.h"
 #include "frontend/ring.h"
 #include "lib/xen/store.h"
 #include "xenstore-schema/values.h"
@@ -13,26 +15,28 @@ namespace frontend {
 
 class Shim {
  public:
-  // The device of that number. Nothing is negotiated yet; ENOENT when the domain has no such device.
-  static xen::Result<std::unique_ptr<Shim>> open(unsigned device);
+  // The device of that number. Nothing is negotiated yet; ENOENT when the domain has no such device. Whatever waits is
+  // told to end (ECANCELED) while `ending` is readable.
+  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Keeper keeper, int ending);
   ~Shim();
 
-  // While this descriptor is readable, connect() and transact() wait for nothing (EINTR); close() does.
-  void interrupt_by(int fd) { interrupt_ = fd; }
+  // This domain's number, as it is now.
+  xen::Result<unsigned> domain() const;
+
   // Offers a new ring and waits for the backend to join it; whatever was before is closed first. ETIMEDOUT when it
   // does not, ECONNREFUSED when it closes the device or does not speak version 2.
   xen::Result<> connect(std::chrono::milliseconds most);
   bool connected() const { return ring_ != nullptr; }
 
-  // ENOTCONN before connect(), or when the backend has closed meanwhile: connect() may help. Otherwise as
-  // Ring::transact().
+  // ENOTCONN before connect(): nothing was sent. ECONNRESET: the ring ended under the command, which may have been
+  // executed or not. ETIMEDOUT, EBADMSG: the backend does not answer, or with nonsense. After each of them connect()
+  // may help. Otherwise as Ring::transact().
   xen::Result<base::Bytes> transact(base::View command, uint8_t locality, std::chrono::milliseconds patience);
-  // Asks for an early end of the command in flight. ENOTCONN as above.
-  xen::Result<> cancel();
 
-  // Readable when the backend may have closed; then look().
+  // Readable when something may have happened to the connection; then look().
   int fd() const { return store_->fd(); }
-  // Takes what XenStore has told. Closes our half when the backend has closed its own.
+  // Takes what XenStore has told, and lets go of a ring that stands no more. EBUSY: another driver has taken the
+  // device, which is its own from now on.
   xen::Result<> look();
   // Tells the backend, waits until it has let go of the page, and takes the page back.
   void close();
@@ -48,21 +52,38 @@ class Shim {
     Closing = 5,
     Closed = 6,
   };
-  Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, xen::DomId backend, xen::Watch watch);
+  // What has become of the ring, by what stands in XenStore.
+  enum class Standing : uint8_t {
+    Stands,
+    BackendClosed,
+    Replaced,  // the toolstack has made the device anew, or removed it: the domain was suspended, or lost the device
+    Taken,     // another driver has offered a ring of its own
+  };
+  Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, Keeper keeper, int ending);
 
+  // Where the backend is now; both change with a suspension.
+  xen::Result<> discover();
+  xen::Result<> negotiate(std::chrono::milliseconds most);
   xen::Result<> offer();
+  xen::Result<Standing> standing() const;
+  // Lets go of a ring of another life of this domain.
+  void abandon();
   xen::Result<State> state_of(const schema::Node<schema::Xenbus>& node) const;
-  xen::Result<> show(State state) const;
+  xen::Result<> show(State state);
+  using Deadline = std::chrono::steady_clock::time_point;
   template <class F>
-  xen::Result<State> wait_for(F wanted, std::chrono::milliseconds most, int interrupt = -1);
+  xen::Result<State> wait_for(F wanted, Deadline end, bool even_when_ending = false);
   xen::Result<bool> swallow_events() const;
 
   std::unique_ptr<xen::Store> store_;  // stays where the watch knows it
   xen::Path front_, back_;
-  xen::DomId backend_;
-  xen::Watch watch_;
+  xen::DomId backend_{};
+  std::optional<xen::Watch> front_watch_, back_watch_;
+  Keeper keeper_;
+  int ending_;
+  Fd either_;  // XenStore or the end
+  State shown_ = State::Unknown;
   std::unique_ptr<Ring> ring_;
-  int interrupt_ = -1;
 };
 
 }  // namespace frontend

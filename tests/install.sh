@@ -12,6 +12,7 @@ dpkg-deb -e "$package" "$scratch/control"
 cat >"$scratch/expected" <<'LIST'
 644 /etc/vtpm/vtpm-managerd.conf
 644 /usr/lib/systemd/system/vtpm-domwatch.service
+644 /usr/lib/systemd/system/vtpm-frontend.service
 644 /usr/lib/systemd/system/vtpm-managerd.service
 644 /usr/share/bash-completion/completions/vtpmctl
 644 /usr/share/man/man8/vtpm-domwatch.8

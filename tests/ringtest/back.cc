@@ -159,11 +159,11 @@ Outcome<> Back::stop_frontend() {
   return expect(in_time, "the frontend did not end when it was asked to");
 }
 
-Outcome<> Back::follow_closing() {
+Outcome<> Back::follow_closing(bool unmap) {
   std::string state = front_state();
   if (state == kClosing && node(back_ / "state") == kConnected) TRY(show(kClosing));
   if ((state == kClosed || state == kClosing) && node(back_ / "state") != kClosed) {
-    leave();
+    if (unmap) leave();
     TRY(show(kClosed));
   }
   return {};
@@ -348,13 +348,35 @@ Outcome<Header> Back::await_request() {
                 client::hex(page().packet({.length = static_cast<uint32_t>(asked_.size())})));
 }
 
-Outcome<Bytes> Back::client_answer() {
+Outcome<Bytes> Back::client_answer(bool unmap) {
   if (!answered_.valid()) return Bytes();
   Clock::time_point end = Clock::now() + 2 * patience.answer;
   while (answered_.wait_for(milliseconds(5)) != std::future_status::ready) {
     if (Clock::now() > end) return failed("the client waits for ever");
+    TRY(follow_closing(unmap));
   }
   return answered_.get();
+}
+
+Outcome<> Back::recovers() {
+  if (!await_node(front_ / "state", {kClosing, kClosed}, patience.silence).ok()) return works();
+  note("the frontend gives the ring up and offers another");
+  for (Clock::time_point end = Clock::now() + patience.answer; front_state() == kClosing;) {
+    TRY(follow_closing());
+    if (Clock::now() > end) return failed("the frontend stays in Closing");
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  TRY(follow_closing());
+  TRY(come_back());
+  return works();
+}
+
+Outcome<> Back::come_back() {
+  TRY(begin_anew());
+  if (!await_node(front_ / "state", {kInitialised}, patience.silence).ok()) ask(pcr_read());
+  TRY(accept());
+  TRY(client_answer());
+  return {};
 }
 
 Outcome<> Back::works() {

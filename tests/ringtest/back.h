@@ -91,7 +91,13 @@ class Back : public Half {
   // Until a request is on the page: the one asked for, or, without a client, any. Others are answered.
   Outcome<Header> await_request();
   // What the client was answered; empty: an error. Serves meanwhile.
-  Outcome<Bytes> client_answer();
+  // A frontend that closes meanwhile is followed; the page may still be needed.
+  Outcome<Bytes> client_answer(bool unmap = true);
+  // After something that a frontend may take for the end of the ring: works(), on this ring or on the next.
+  Outcome<> recovers();
+  // Announces the device anew until the frontend has offered another ring and is connected: by itself, or because it is
+  // asked for something, which may be lost.
+  Outcome<> come_back();
   // ask(), await_request(), and the TPM's answer reaches the client.
   Outcome<> works();
 
@@ -105,7 +111,7 @@ class Back : public Half {
   Back(xen::Store store, Patience most, Frontend frontend, xen::DomId domain, xen::Path front, xen::Path back);
   Outcome<> begin_anew();
   // Our half of what a frontend that closes waits for.
-  Outcome<> follow_closing();
+  Outcome<> follow_closing(bool unmap = true);
   std::map<std::string, std::string> environment() const;
 
   Frontend frontend_;

@@ -107,6 +107,7 @@ class Frontend {
   bool connect(int timeout_ms = 20'000);
   client::Tpm& tpm() { return *tpm_; }
   bool lives() const { return program_.lives(); }
+  pid_t pid() const { return program_.pid(); }
 
  private:
   std::string socket_;

@@ -2,7 +2,7 @@
 # Tests on real Xen under QEMU; Documentation/testing-xen.md. XEN_TIMEOUT bounds one boot of the machine.
 XEN_TIMEOUT ?= 1800
 XEN_TYPES ?= pv pvh
-xen_programs := $(filter %/vtpm-managerd %/vtpmd %/vtpmctl %/vtpm-domwatch,$(PROGRAMS:%=$(B)/bin/%))
+xen_programs := $(filter %/vtpm-managerd %/vtpmd %/vtpmctl %/vtpm-domwatch %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%))
 xen_run = BIN=$(B)/bin tests/xen/run.sh
 
 .PHONY: check-xen check-xen-long run-xen
@@ -18,6 +18,7 @@ check-xen: $(xen_programs)
 check-xen-long: $(xen_programs) deb
 	$(call say,XEN)
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) lifecycle
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) TYPES='$(XEN_TYPES)' $(xen_run) shim
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) forgery
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) PACKAGE=$(B)/deb/vtpm-xen.deb $(xen_run) package
 

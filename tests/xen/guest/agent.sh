@@ -4,6 +4,7 @@
 # XenStore home that both the guest and dom0 may write. Both texts travel in base64: xenstore-write would read a
 # backslash in them. The quota for one value of a guest is 2048 bytes, so the output goes in pieces.
 . /usr/lib/rig/tpm.sh
+. /usr/lib/rig/shim.sh
 
 # report SEQUENCE STATUS FILE: one call of xenstore-write; a process is expensive under emulation.
 report() {

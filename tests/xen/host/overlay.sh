@@ -42,6 +42,8 @@ build_overlay() {
     for program in "$programs"/*; do
       if [ -f "$program" ] && [ -x "$program" ]; then copy_program "$program" "$root"; fi
     done
+    # For guests without the stock driver.
+    copy_program "$programs/vtpm-frontend" "$root/rig/frontend"
   fi
   install -m 755 "$here/dom0/init" "$root/init"
   cp -r "$here/lib" "$here/scenarios" "$root/rig/"

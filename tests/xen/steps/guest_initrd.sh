@@ -5,7 +5,7 @@
 
 root=$cache/guest-root
 new_root "$root"
-install_modules "$root" xen-tpmfront xen-gntalloc xen-evtchn xen-privcmd
+install_modules "$root" xen-tpmfront xen-gntalloc xen-evtchn xen-privcmd tpm_vtpm_proxy
 install_programs "$root" usr/sbin/tcsd usr/bin/openssl usr/bin/xenstore \
   $(cd "$sysroot" && echo usr/bin/tpm_* usr/sbin/tpm_*)
 for client in read write watch ls list exists rm; do
