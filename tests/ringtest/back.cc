@@ -331,6 +331,8 @@ void Back::ask(const Bytes& command) {
 Outcome<Header> Back::await_request() {
   Clock::time_point end = Clock::now() + patience.answer;
   while (Clock::now() < end) {
+    TRY(follow_closing());
+    TRY(expect(joined(), "the frontend has closed"));
     Header header = page().header();
     if (header.state == kSubmit) {
       bool wanted = !has_client() || page().packet({.length = static_cast<uint32_t>(asked_.size())}) == asked_;
@@ -354,6 +356,7 @@ Outcome<Bytes> Back::client_answer(bool unmap) {
   while (answered_.wait_for(milliseconds(5)) != std::future_status::ready) {
     if (Clock::now() > end) return failed("the client waits for ever");
     TRY(follow_closing(unmap));
+    meanwhile();
   }
   return answered_.get();
 }
@@ -375,7 +378,11 @@ Outcome<> Back::come_back() {
   TRY(begin_anew());
   if (!await_node(front_ / "state", {kInitialised}, patience.silence).ok()) ask(pcr_read());
   TRY(accept());
-  TRY(client_answer());
+  // It may be sent only now.
+  serving_ = true;
+  auto answered = client_answer();
+  serving_ = false;
+  if (!answered.ok()) return answered.error();
   return {};
 }
 

@@ -31,7 +31,7 @@ run() {
   for one in "$@"; do cases+=(--case "$one"); done
   # The frontend that nothing interrupts must have time to show it.
   [ "${1-}" != hostile/vanishes ] || export COMMAND_TIMEOUT=300
-  KIT=$bin/vtpm-ringtest LOOPBACK=$bin/xen-loopback timeout 300 "$here/$role.sh" "$programs" "${cases[@]}" --patience 4000 --race 8000
+  KIT=$bin/vtpm-ringtest LOOPBACK=$bin/xen-loopback timeout 300 "$here/$role.sh" "$programs" "${cases[@]}" --patience 6000 --silence 1500 --race 8000
 }
 
 # What a patch changes is made anew; the rest is linked to what is there.

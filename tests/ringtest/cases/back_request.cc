@@ -170,6 +170,8 @@ Outcome<> cancels(Back& b) {
   unsigned after = b.frontend().cancels_after_s;
   if (after == 0) return skipped("--cancels does not say that the frontend does");
   TRY(one_request(b));
+  // The notification of SUBMIT may come after it was seen.
+  std::this_thread::sleep_for(b.patience.silence);
   b.drain();
   Clock::time_point end = Clock::now() + std::chrono::seconds(after) + b.patience.answer;
   while (b.page().state() == kSubmit) {
