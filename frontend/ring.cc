@@ -13,6 +13,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr size_t kLengthAt = 0, kStateAt = 4, kLocalityAt = 5, kExtraPagesAt = 7, kPacketAt = 8;
+constexpr size_t kShortestResponse = 10, kSizeAt = 2;  // tag, size, code
 constexpr uint8_t kIdle = 0, kSubmit = 1, kFinish = 2, kCancel = 3;
 
 }  // namespace
@@ -50,10 +51,14 @@ Ring::Progress Ring::progress() const {
 xen::Result<base::Bytes> Ring::response() const {
   base::ForeignBytes page = share_.bytes();
   base::Untrusted<uint32_t> untrusted_length(page.load<uint32_t>(kLengthAt).value_or(0));
-  std::optional<uint32_t> length = untrusted_length.at_most(kPacketBytes);
+  std::optional<uint32_t> length = untrusted_length.within(kShortestResponse, kPacketBytes);
   if (!length) return xen::SysError{EBADMSG, "take response"};
   base::Bytes response(*length);
   VERIFY(page.load_bytes(kPacketAt, response));
+  size_t size = 0;
+  for (size_t i = 0; i < sizeof(uint32_t); i++) size = size << 8 | response[kSizeAt + i];
+  if (size < kShortestResponse || size > response.size()) return xen::SysError{EBADMSG, "take response"};
+  response.resize(size);
   return response;
 }
 

@@ -39,7 +39,8 @@ class Ring {
 
   enum class Progress { Running, Answered, Cancelled };
   Progress progress() const;
-  // After Answered. EBADMSG: the backend claims more than a page holds.
+  // After Answered. EBADMSG: the backend claims more than a page holds, or left no response of that length there. What
+  // is behind the response's own size is cut off: it would be taken for the beginning of the next.
   xen::Result<base::Bytes> response() const;
 
   // submit(), then response(): after `patience` the command is cancelled, and given up `grace` later (ETIMEDOUT).

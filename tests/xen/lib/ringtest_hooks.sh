@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the kit as backend calls to have guest `g` start, end and use a frontend: ringtest_hooks.sh VERB [HEX]. A guest obeys
+# one order at a time, so orders that may not end are left running there.
+. /rig/lib/tap.sh
+. /rig/lib/guest.sh
+
+# order COMMAND: one at a time, whoever gives it.
+order() {
+  until mkdir /run/guests/hooks.lock 2>/dev/null; do sleep 0.1; done
+  guest_run g "$1"
+  order_status=$?
+  rmdir /run/guests/hooks.lock
+  return $order_status
+}
+
+# until_written FILE: what an order that was left running has written in the end.
+until_written() {
+  clock
+  deadline=$((now + 300))
+  until order "cat $1 2>/dev/null"; do
+    clock
+    [ "$now" -lt "$deadline" ] || return 1
+  done
+}
+
+# left_running TAG COMMAND: its output, when it has ended.
+left_running() {
+  order "rm -f /tmp/$1.done; { { $2; } >/tmp/$1.out 2>/tmp/$1.err; mv /tmp/$1.out /tmp/$1.done; } </dev/null &"
+  until_written "/tmp/$1.done"
+}
+
+[ -s /run/guests/g.domid ] || guest_ready g || exit
+driver=/sys/bus/xen/drivers/vtpm
+case $1 in
+  start-stock)
+    # A backend that closed has made the kernel forget the device; state 1 makes it a new one.
+    order "{ if ! [ -d $driver ]; then insmod /modules/xen-tpmfront.ko
+      elif ! [ -e /sys/bus/xen/devices/vtpm-0 ]; then xenstore-write device/vtpm/0/state 1
+      else echo vtpm-0 >$driver/bind; fi; } >/tmp/start.log 2>&1 </dev/null &"
+    ;;
+  stop-stock) left_running stop "echo vtpm-0 >$driver/unbind" ;;
+  send-stock) left_running send "raw $2" ;;
+  start-shim)
+    order "vtpm-frontend --listen tcp:127.0.0.1:2412 --connect-timeout 300 --command-timeout ${COMMAND_TIMEOUT:-20} \
+      >>/tmp/shim.log 2>&1 </dev/null & echo \$! >/tmp/shim.pid"
+    ;;
+  stop-shim) left_running stop 'kill $(cat /tmp/shim.pid); while kill -0 $(cat /tmp/shim.pid) 2>/dev/null; do sleep 0.2; done' ;;
+  send-shim)
+    left_running send "until echo $2 | xxd -r -p | nc 127.0.0.1 2412 2>/dev/null >/tmp/answer || [ \$((n += 1)) -gt 100 ]; do
+      sleep 0.2; done; xxd -p /tmp/answer | tr -d '\n'"
+    ;;
+esac
