@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/control/answers.h"
+#include "backend/control/move_commands.h"
 #include "backend/vault/opening.h"
 
 namespace backend {
@@ -104,6 +105,11 @@ constexpr std::array kCommands = {Command{"list", list},
                                   Command{"quarantine", quarantine},
                                   Command{"power-cycle", power_cycle},
                                   Command{"rekey", rekey},
+                                  Command{"invite", invite},
+                                  Command{"export", export_instance},
+                                  Command{"release", release},
+                                  Command{"import", import_paper},
+                                  Command{"peers", peers},
                                   Command{"stats", stats},
                                   Command{"events", events},
                                   Command{"doctor", doctor}};

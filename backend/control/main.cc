@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // vtpmctl: asks the manager by its control socket and shows the answer.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
+#include "backend/control/paper_files.h"
 #include "backend/control/print.h"
 #include "backend/vault/vault.h"
 #include "lib/base/version.h"
@@ -18,6 +21,9 @@ struct Arguments {
   std::string uuid, label, reason, new_key;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
+  std::string to, out, receipt, file, trust, peer;
+  double wait_seconds = 0;
+  bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false;
   bool as_json = false;
 };
@@ -37,6 +43,11 @@ constexpr std::array kCommands = {
     Command{"quarantine", "serve an instance no more until an administrator decides", true},
     Command{"power-cycle", "discard the standing state of an instance that nobody serves", true},
     Command{"rekey", "a new master key, and new keys for all instances, while they work"},
+    Command{"invite", "invite an instance of another host to this one: writes an invitation"},
+    Command{"export", "lock an instance and export it to an invitation, or end that", true},
+    Command{"release", "give up an exported instance for ever: writes the token that lets it run there", true},
+    Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
+    Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
@@ -62,11 +73,44 @@ json request_for(const Command& command, const Arguments& given) {
     for (unsigned locality : given.localities) mask |= 1U << locality;
     request["localities"] = mask;
   }
+  if (!given.trust.empty()) request["trust"] = given.trust;
+  if (!given.peer.empty()) request["forget"] = given.peer;
+  if (given.withdraw) request["withdraw"] = true;
+  if (given.abort) request["abort"] = true;
+  if (std::string(command.name) == "invite" && !given.uuid.empty()) request["uuid"] = given.uuid;
   if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
   return request;
 }
 
+std::string not_a_uuid(const std::string& text) { return vault::uuid_in(text) ? std::string() : "not a uuid: " + text; }
+
+void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
+  const char* trust = "the fingerprint of the other host's key, when it is not known yet";
+  if (name == "invite") {
+    sub.add_option("--for", given.uuid, "for this instance alone; its device waits for it")->check(not_a_uuid);
+    sub.add_option("--out", given.out, "where the invitation is written");
+    sub.add_flag("--withdraw", given.withdraw, "end all that were not used, or those for one instance");
+  } else if (name == "export") {
+    sub.add_option("--to", given.to, "the invitation");
+    sub.add_option("--out", given.out, "where the export is written, or the notice of an abort");
+    sub.add_option("--trust", given.trust, trust);
+    sub.add_option("--wait", given.wait_seconds, "seconds to wait for its guest to be suspended")
+        ->check(CLI::Range(0.0, 86400.0));
+    sub.add_flag("--abort", given.abort, "keep the instance; not possible any more when it has been released");
+  } else if (name == "release") {
+    sub.add_option("--receipt", given.receipt, "of the destination; not needed to get the token again");
+    sub.add_option("--out", given.out, "where the token is written")->required();
+  } else if (name == "import") {
+    sub.add_option("file", given.file, "what the other host wrote")->required();
+    sub.add_option("--out", given.out, "where the receipt of an export is written");
+    sub.add_option("--trust", given.trust, trust);
+  } else if (name == "peers") {
+    sub.add_option("--forget", given.peer, "the name of a host whose key has changed");
+  }
+}
+
 void describe(CLI::App& sub, const std::string& name, Arguments& given) {
+  describe_move(sub, name, given);
   if (name == "quarantine") {
     sub.add_flag("--lift", given.lift, "end the quarantine: trust the stored state again");
     sub.add_option("--reason", given.reason, "why, for whoever reads it later");
@@ -146,11 +190,41 @@ int follow(backend::Control& control, json answer, bool as_json) {
   return 1;
 }
 
+// What the command takes from a file and where its answer goes to one; false: it cannot be asked, which has been said.
+bool prepare_papers(const std::string& name, const Arguments& given, json& request) {
+  auto complain = [](const char* text) { return std::fprintf(stderr, "vtpmctl: %s\n", text) < 0; };
+  bool writes = (name == "invite" && !given.withdraw) || name == "release" || (name == "export" && !given.abort);
+  if (writes && given.out.empty()) return complain("say with --out where the file is to be written");
+  if (name == "export" && given.abort == !given.to.empty()) return complain("say --to INVITATION, or --abort");
+  if (!given.out.empty() && !backend::can_write_paper(given.out)) return false;
+  const std::string& in = name == "export" ? given.to : name == "release" ? given.receipt : given.file;
+  if (in.empty()) return true;
+  auto paper = backend::read_paper(in);
+  if (paper) request["paper"] = *paper;
+  return paper.has_value();
+}
+
+// Again while it is busy, for as long as that was asked for.
+json ask_patiently(const Arguments& given, backend::Control& control, const json& request) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(given.wait_seconds);
+  while (true) {
+    json answer = control.ask(request);
+    if (!answer.value("busy", false) || std::chrono::steady_clock::now() > end) return answer;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
 int run(const Command& command, Arguments& given) {
   std::string name = command.name;
   if (name == "check-xenstore") return check_xenstore(given);
   backend::Control control(given.runtime + "/control.sock");
-  json answer = control.ask(request_for(command, given));
+  json request = request_for(command, given);
+  if (!prepare_papers(name, given, request)) return 1;
+  json answer = ask_patiently(given, control, request);
+  if (answer.contains("paper") && !given.out.empty()) {
+    if (!backend::write_paper(given.out, answer["paper"].get<std::string>())) return 1;
+    answer.erase("paper");
+  }
   if (name == "doctor" && control.unreachable()) {
     json findings = backend::host_findings();
     findings.push_back({{"level", "error"}, {"text", answer["error"]}});
@@ -185,9 +259,7 @@ int main(int argc, char** argv) {
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(command.name, command.help);
     if (command.takes_uuid) {
-      sub->add_option("uuid", given.uuid, "the instance")->required()->check([](const std::string& text) {
-        return vault::uuid_in(text) ? std::string() : "not a uuid: " + text;
-      });
+      sub->add_option("uuid", given.uuid, "the instance")->required()->check(not_a_uuid);
     }
     describe(*sub, command.name, given);
   }
