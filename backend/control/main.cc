@@ -7,6 +7,7 @@
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
+#include "backend/control/move.h"
 #include "backend/control/paper_files.h"
 #include "backend/control/print.h"
 #include "backend/vault/vault.h"
@@ -21,12 +22,14 @@ struct Arguments {
   std::string uuid, label, reason, new_key;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
-  std::string to, out, receipt, file, trust, peer;
+  std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false;
   bool as_json = false;
 };
+
+constexpr int kBusy = 75;  // the instance is served, or its TPM is being made: EX_TEMPFAIL
 
 struct Command {
   const char* name;
@@ -47,6 +50,7 @@ constexpr std::array kCommands = {
     Command{"export", "lock an instance and export it to an invitation, or end that", true},
     Command{"release", "give up an exported instance for ever: writes the token that lets it run there", true},
     Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
+    Command{"move", "move an instance to another host: all of the above by one command", true},
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
@@ -103,6 +107,10 @@ void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
   } else if (name == "import") {
     sub.add_option("file", given.file, "what the other host wrote")->required();
     sub.add_option("--out", given.out, "where the receipt of an export is written");
+    sub.add_option("--trust", given.trust, trust);
+  } else if (name == "move") {
+    sub.add_option("--ssh", given.host, "the other host, where root is reached by ssh")->required();
+    sub.add_option("--ssh-command", given.ssh, "what reaches it, instead of ssh")->envname("VTPM_SSH");
     sub.add_option("--trust", given.trust, trust);
   } else if (name == "peers") {
     sub.add_option("--forget", given.peer, "the name of a host whose key has changed");
@@ -214,9 +222,20 @@ json ask_patiently(const Arguments& given, backend::Control& control, const json
   }
 }
 
+int move(const Arguments& given) {
+  std::string wrong = backend::move_instance({given.runtime, given.uuid, given.host, given.ssh, given.trust});
+  if (given.as_json) {
+    std::printf("%s\n", (wrong.empty() ? json{{"ok", true}} : json{{"ok", false}, {"error", wrong}}).dump(2).c_str());
+  } else if (!wrong.empty()) {
+    std::fprintf(stderr, "vtpmctl: %s\n", wrong.c_str());
+  }
+  return wrong.empty() ? 0 : 1;
+}
+
 int run(const Command& command, Arguments& given) {
   std::string name = command.name;
   if (name == "check-xenstore") return check_xenstore(given);
+  if (name == "move") return move(given);
   backend::Control control(given.runtime + "/control.sock");
   json request = request_for(command, given);
   if (!prepare_papers(name, given, request)) return 1;
@@ -241,6 +260,7 @@ int run(const Command& command, Arguments& given) {
   } else if (command.print != nullptr) {
     command.print(answer);
   }
+  if (answer.value("busy", false)) return kBusy;
   return ok && !has_errors(answer) ? 0 : 1;
 }
 

@@ -106,6 +106,7 @@ class Manager {
 
   // moving.cc
   vault::Result<vault::Power> power_to_move(const vault::Uuid& uuid);
+  bool lives(xen::DomId domain) const;
   std::string other_host(const vault::Uuid& uuid);
   void look_again(const vault::Uuid& uuid);
   bool awaits(Device& device);

@@ -32,7 +32,7 @@ vault::Result<vault::Power> Manager::power_to_move(const vault::Uuid& uuid) {
   if (!lease.ok()) return busy("its TPM is being made: try again in a moment");
   vault::Power power = TRY(vault_.load_locked(uuid)).power;
   bool here = power.host == host_;
-  if (power.kind == PowerKind::Parked && here) {
+  if (power.kind == PowerKind::Parked && here && lives(xen::DomId{power.domain})) {
     return busy("its guest runs on without a driver: shut the guest down or save it (`xl save`)");
   }
   if (power.kind == PowerKind::Suspended) return power;
@@ -41,6 +41,12 @@ vault::Result<vault::Power> Manager::power_to_move(const vault::Uuid& uuid) {
   power.kind = PowerKind::Off;
   power.snapshot = {};
   return power;
+}
+
+// Not to know is not to see it gone.
+bool Manager::lives(xen::DomId domain) const {
+  auto state = domains_->look(domain);
+  return !state.ok() || (state.value() && !state.value()->dying);
 }
 
 vault::Result<base::Bytes> Manager::export_to(const vault::Uuid& uuid, base::View invitation,

@@ -46,6 +46,18 @@ Nonce fresh_nonce() {
   return nonce;
 }
 
+// What an honest host sends: another one is not let in with states that could not have come about here.
+Result<> proper(const State& state) {
+  constexpr size_t kLongestLabel = 256;
+  bool kept = state.power.kind == Power::Kind::Suspended && !state.power.snapshot.empty();
+  bool off = state.power.kind == Power::Kind::Off && state.power.snapshot.empty();
+  bool settings = state.settings.localities > 0 && state.settings.localities < 32 &&
+                  state.settings.label.size() <= kLongestLabel;
+  bool made = state.epoch > 0 ? !state.permanent.empty() : state.permanent.empty() && off;
+  if ((kept || off) && settings && made) return {};
+  return refused("the export's content makes no sense");
+}
+
 // The two envelopes of an instance, opened.
 Result<> open_state(const Uuid& uuid, Instance& instance) {
   auto open = [&](Purpose purpose, uint64_t epoch, wire::SizedBytes& bytes) {
@@ -197,6 +209,7 @@ Result<Moving::Imported> Moving::import_export(const Identity& own, base::View b
   bool sound = state.ok() && state.value().version == kStateVersion && uuid != kHost &&
                state.value().epoch == paper.transfer.epoch;
   if (!sound) return refused("the export's content is of an unknown form: is the source of a later version?");
+  TRY(proper(state.value()));
   TRY(trust(paper.from, trusted));
   State& s = state.value();
   Instance instance{.settings = s.settings, .created = s.created, .epoch = s.epoch};
