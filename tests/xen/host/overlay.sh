@@ -44,6 +44,7 @@ build_overlay() {
     done
   fi
   install -m 755 "$here/dom0/init" "$root/init"
+  install -D -m 755 "$here/../../hotplug/vtpm-migrate-ssh" "$root/usr/sbin/vtpm-migrate-ssh"
   cp -r "$here/lib" "$here/scenarios" "$root/rig/"
   printf 'export %s\n' "$@" >"$root/rig/environment"
   ln "$cache/guest.cpio" "$root/guest/guest.cpio"
