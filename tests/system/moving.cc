@@ -83,7 +83,7 @@ class MovingHosts : public SavedGuest {
     std::string path = paper("ssh");
     std::ofstream(path) << "#!/bin/sh\nshift\nVTPM_RUNTIME_DIR=" << there_.directory()
                         << "/run PATH=" + std::filesystem::path(program("vtpmctl")).parent_path().string() +
-                               ":$PATH exec \"$@\"\n";
+                               ":$PATH exec sh -c \"$*\"\n";
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
     return path;
   }
@@ -285,6 +285,80 @@ TEST_F(MovingHosts, FilesAreForTheirOwnerAlone) {
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
         << name;
   }
+}
+
+// What `xl migrate -s vtpm-migrate-ssh` does between two hosts, with an xl that says what the real one does: the source
+// is suspended, a domain with the same TPM appears at the destination, and either that runs, or the source runs on.
+class Migration : public MovingHosts {
+ public:
+  Migration() {
+    start_apart(there_);
+    watcher_.emplace(Words{program("vtpm-domwatch")}, there_.directory() + "/log");
+    source_ = create_domain(uuid_);
+    frontend_ = std::make_unique<Frontend>(here(), source_);
+    EXPECT_TRUE(frontend_->connect());
+    measured_ = measure(*frontend_);
+  }
+  ~Migration() override {
+    for (unsigned domain : {source_, copy()}) {
+      if (domain > 0) destroy_domain(domain);
+    }
+  }
+  unsigned copy() const {
+    unsigned number = 0;
+    std::ifstream(stack_.directory() + "/copy") >> number;
+    return number;
+  }
+  void write_script(const std::string& name, const std::string& text) {
+    std::ofstream(paper(name)) << "#!/bin/sh\n" << text;
+    std::filesystem::permissions(paper(name), std::filesystem::perms::owner_all);
+  }
+  // `end`: what xl does at the destination when the domain is there.
+  int migrate(const std::string& end) {
+    std::string loopback = program("xen-loopback"), apart = std::to_string(apart_);
+    std::filesystem::create_directory(paper("other"));
+    std::string back = "/local/domain/" + apart + "/backend/vtpm/$copy/0/state";
+    write_script("other/xl", loopback + " domain halt " + std::to_string(source_) + "\ncopy=$(" + loopback +
+                                 " domain create --restored --vtpm backend=" + apart + ",uuid=" + uuid_ +
+                                 ")\necho $copy >" + paper("copy") + "\ntries=100\nuntil [ \"$(xenstore-read " + back +
+                                 ")\" = 2 ]; do [ $((tries -= 1)) -gt 0 ] || exit 3; sleep 0.1; done\n" + end);
+    std::string tools = std::filesystem::path(program("vtpmctl")).parent_path().string();
+    write_script("to-other",
+                 "shift\ncase $* in *boot_id*) echo another; exit ;; esac\nVTPM_RUNTIME_DIR=" + there_.directory() +
+                     "/run PATH=" + paper("other") + ":" + tools + ":$PATH exec sh -c \"$*\"\n");
+    return run({"env", "PATH=" + tools + ":" + ::getenv("PATH"), "VTPM_RUNTIME_DIR=" + here().directory() + "/run",
+                "VTPM_SSH=" + paper("to-other"), "VTPM_TRUST=" + print(there_),
+                "VTPM_DOMAIN=" + std::to_string(source_), "sh", "hotplug/vtpm-migrate-ssh", "other", "xl",
+                "migrate-receive"})
+        .status;
+  }
+
+  std::optional<Program> watcher_;
+  unsigned source_ = 0;
+  std::unique_ptr<Frontend> frontend_;
+  Digest measured_{};
+};
+
+TEST_F(Migration, TheTpmFollowsItsDomain) {
+  ASSERT_EQ(migrate("exit 0\n"), 0);
+  EXPECT_EQ(state_in(here()), "moved");
+  Frontend frontend(there_, copy());
+  ASSERT_TRUE(frontend.connect());
+  EXPECT_EQ(pcr(frontend), measured_);
+  EXPECT_NE(measure(frontend), measured_);
+  destroy_domain(source_);
+  EXPECT_TRUE(eventually([&] { return here().stage_of(source_) == "none"; }));
+}
+
+TEST_F(Migration, TheTpmStaysWhenTheDomainDoes) {
+  std::string destroy = program("xen-loopback") + " domain destroy $copy\n";
+  ASSERT_NE(migrate("sleep 1\n" + destroy + "exit 1\n"), 0);
+  ASSERT_EQ(domain({"run-on", std::to_string(source_)}).status, 0);
+  ASSERT_TRUE(eventually([&] { return here().stage_of(source_) == "serving"; }));
+  EXPECT_EQ(pcr(*frontend_), measured_);
+  EXPECT_NE(measure(*frontend_), measured_);
+  EXPECT_NE(state_in(there_), "here");
+  EXPECT_NE(state_in(there_), "arrived");
 }
 
 }  // namespace
