@@ -128,8 +128,14 @@ json peers(Manager& manager, const json& request) {
   for (const vault::Peer& peer : known.value()) {
     list.push_back({{"name", text_in(peer.name)}, {"fingerprint", vault::fingerprint(peer.key)}});
   }
+  json open = json::array();
+  for (const vault::Invitation& invitation : manager.vault().ledger().invitations) {
+    json one = {{"time", invitation.time}};
+    if (invitation.uuid != vault::Uuid{}) one["uuid"] = vault::text_of(invitation.uuid);
+    open.push_back(one);
+  }
   json self = {{"name", text_in(own.value().name)}, {"fingerprint", vault::fingerprint(own.value().signing)}};
-  return {{"ok", true}, {"own", self}, {"peers", list}};
+  return {{"ok", true}, {"own", self}, {"peers", list}, {"invitations", open}};
 }
 
 }  // namespace backend

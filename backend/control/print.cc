@@ -103,6 +103,9 @@ void print_peers(const json& answer) {
   };
   one(answer["own"], " (this host)");
   for (const json& peer : answer["peers"]) one(peer, "");
+  for (const json& invitation : answer["invitations"]) {
+    line("an invitation that was not used, for " + invitation.value("uuid", std::string("any instance")));
+  }
 }
 
 void print_imported(const json& answer) {

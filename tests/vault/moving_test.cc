@@ -319,6 +319,28 @@ TEST_F(Moves, APaperOfAnotherKindSaysWhatItIsFor) {
   EXPECT_FALSE(destination_->import(base::Bytes{1, 2, 3}, "").ok());
 }
 
+// A host that is trusted can send what it wants: it gets a refusal, or a copy that does not run, and nothing breaks.
+TEST_F(Moves, ATrustedHostThatSendsNonsenseBreaksNothing) {
+  base::Bytes paper = exported(invitation()).value();
+  Identity from = Identity::of(*here_, "source").value(), to = Identity::of(*there_, "destination").value();
+  ExportPaper sent = read_export(paper).value();
+  base::SecretBytes plain = open_export(to, sent).value();
+  auto import_of = [&](const base::Bytes& state) {
+    return arrived(write_export(from, to.shown(), sent.transfer, state).value());
+  };
+  size_t refused = 0;
+  for (size_t i = 0; i < plain.size(); i++) {
+    base::Bytes state = base::copy_of(plain.reveal());
+    state[i] ^= 0xff;
+    refused += import_of(state).ok() ? 0 : 1;
+    EXPECT_FALSE(import_of(base::Bytes(state.begin(), state.begin() + static_cast<ptrdiff_t>(i))).ok());
+    EXPECT_FALSE(there_->load(kOne).ok());
+  }
+  EXPECT_GT(refused, 20U) << "lengths, kinds, localities, epochs";
+  reopen();
+  expect_goes_on(paper);
+}
+
 // What decides about a fork is not in the database.
 TEST_F(Moves, AnOlderDatabasePutBackDoesNotBringItBack) {
   fs::path older = base_ + "/older";
