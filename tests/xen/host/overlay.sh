@@ -42,9 +42,9 @@ build_overlay() {
     for program in "$programs"/*; do
       if [ -f "$program" ] && [ -x "$program" ]; then copy_program "$program" "$root"; fi
     done
+    install -D -m 755 "$here/../../hotplug/vtpm-migrate-ssh" "$root/usr/bin/vtpm-migrate-ssh"
   fi
   install -m 755 "$here/dom0/init" "$root/init"
-  install -D -m 755 "$here/../../hotplug/vtpm-migrate-ssh" "$root/usr/sbin/vtpm-migrate-ssh"
   cp -r "$here/lib" "$here/scenarios" "$root/rig/"
   printf 'export %s\n' "$@" >"$root/rig/environment"
   ln "$cache/guest.cpio" "$root/guest/guest.cpio"
