@@ -145,6 +145,7 @@ install: all
 	install -m 644 hotplug/vtpm-domwatch.service hotplug/vtpm-frontend.service $(DESTDIR)/usr/lib/systemd/system
 	install -D -m 644 hotplug/vtpm-managerd.conf $(DESTDIR)/etc/vtpm/vtpm-managerd.conf
 	install -D -m 755 hotplug/vtpm $(DESTDIR)/etc/xen/scripts/vtpm
+	install -D -m 755 hotplug/vtpm-migrate-ssh $(DESTDIR)/usr/bin/vtpm-migrate-ssh
 	install -D -m 755 hotplug/vtpm-managerd.init $(DESTDIR)/etc/init.d/vtpm-managerd
 	install -D -m 755 hotplug/initramfs/hook $(DESTDIR)/usr/share/vtpm/initramfs-tools/hooks/vtpm
 	install -D -m 755 hotplug/initramfs/script $(DESTDIR)/usr/share/vtpm/initramfs-tools/scripts/init-premount/vtpm

@@ -23,6 +23,7 @@ cat >"$scratch/expected" <<'LIST'
 755 /etc/init.d/vtpm-managerd
 755 /etc/xen/scripts/vtpm
 755 /usr/libexec/vtpm/vtpm-measure
+755 /usr/bin/vtpm-migrate-ssh
 755 /usr/libexec/vtpm/vtpmd
 755 /usr/sbin/vtpm-domwatch
 755 /usr/sbin/vtpm-frontend
@@ -35,7 +36,7 @@ LIST
 (cd "$tree" && find . -type f -printf '%m /%P\n' | LC_ALL=C sort) >"$scratch/found"
 LC_ALL=C sort "$scratch/expected" | diff - "$scratch/found" || fail "other files or modes than expected"
 dpkg-deb --contents "$package" | awk '$2 != "root/root" { exit 1 }' || fail "a file is not root's"
-for file in "$tree/etc/init.d/vtpm-managerd" "$tree/etc/xen/scripts/vtpm" "$scratch"/control/p* \
+for file in "$tree/etc/init.d/vtpm-managerd" "$tree/usr/bin/vtpm-migrate-ssh" "$tree/etc/xen/scripts/vtpm" "$scratch"/control/p* \
   "$tree"/usr/share/vtpm/initramfs-tools/hooks/vtpm; do sh -n "$file" || fail "$file is no shell script"; done
 (cd "$tree" && find etc -type f -printf '/%p\n' | LC_ALL=C sort) | diff - "$scratch/control/conffiles" || fail "conffiles"
 grep -q '^Depends: .*libxen' "$scratch/control/control" || fail "no dependency on the Xen libraries"

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "backend/control/identity_answers.h"
+#include "backend/control/move_commands.h"
 
 namespace backend {
 
@@ -69,6 +70,7 @@ class Findings {
              name + ": a saved guest may come back as if it were a new boot, every boot is marked; when it will " +
                  "not: `vtpmctl power-cycle " + vault::text_of(entry.uuid) + "`");
       }
+      if (std::string move = advice(entry); !move.empty()) find("warning", move);
       clock_behind = clock_behind || entry.created > now;
     }
     if (clock_behind) find("warning", "the host's clock is behind: instances were made in its future; set it");
@@ -78,6 +80,10 @@ class Findings {
     for (const auto& [id, device] : manager.devices()) {
       std::string name = "device " + text_of(id);
       if (device.stage == Stage::Failed) find("error", name + ": " + device.error);
+      if (device.awaits) {
+        find("warning", name + " waits for its TPM to come from another host: import its export and its token, or " +
+                            "end the waiting with `vtpmctl invite --withdraw`");
+      }
       if (device.waits_for_lease) find("warning", name + " waits: another one serves its instance");
       if (device.back && !device.back->online) {
         find("warning", name + ": its nodes stand in XenStore though the toolstack has given it up; remove " +
@@ -125,6 +131,7 @@ json about(const vault::Entry& entry, const Manager& manager) {
             {"settings", about(entry.settings)},
             {"devices", json::array()}};
   if (!entry.quarantine.empty()) j["reason"] = entry.quarantine;
+  if (entry.passage) j["move"] = about(*entry.passage);
   for (const auto& [id, device] : manager.devices()) {
     if (device.back && device.back->uuid == entry.uuid) j["devices"].push_back(about(device));
   }

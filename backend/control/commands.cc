@@ -7,6 +7,7 @@
 #include "backend/control/answers.h"
 #include "backend/control/identity_answers.h"
 #include "backend/control/measure_answers.h"
+#include "backend/control/move_commands.h"
 #include "backend/vault/opening.h"
 
 namespace backend {
@@ -126,6 +127,11 @@ constexpr std::array kCommands = {Command{"list", list},
                                   Command{"quarantine", quarantine},
                                   Command{"power-cycle", power_cycle},
                                   Command{"rekey", rekey},
+                                  Command{"invite", invite},
+                                  Command{"export", export_instance},
+                                  Command{"release", release},
+                                  Command{"import", import_paper},
+                                  Command{"peers", peers},
                                   Command{"stats", stats},
                                   Command{"events", events},
                                   Command{"doctor", doctor}};

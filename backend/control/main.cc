@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // vtpmctl: asks the manager by its control socket and shows the answer.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
 #include "backend/control/measure_print.h"
+#include "backend/control/move.h"
+#include "backend/control/paper_files.h"
 #include "backend/control/print.h"
 #include "backend/vault/vault.h"
 #include "lib/base/version.h"
@@ -19,9 +23,14 @@ struct Arguments {
   std::string uuid, label, reason, new_key, measure;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
+  std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
+  double wait_seconds = 0;
+  bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
   bool as_json = false;
 };
+
+constexpr int kBusy = 75;  // the instance is served, or its TPM is being made: EX_TEMPFAIL
 
 struct Command {
   const char* name;
@@ -39,6 +48,12 @@ constexpr std::array kCommands = {
     Command{"quarantine", "serve an instance no more until an administrator decides", true},
     Command{"power-cycle", "discard the standing state of an instance that nobody serves", true},
     Command{"rekey", "a new master key, and new keys for all instances, while they work"},
+    Command{"invite", "invite an instance of another host to this one: writes an invitation"},
+    Command{"export", "lock an instance and export it to an invitation, or end that", true},
+    Command{"release", "give up an exported instance for ever: writes the token that lets it run there", true},
+    Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
+    Command{"move", "move an instance to another host: all of the above by one command", true},
+    Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
@@ -68,11 +83,48 @@ json request_for(const Command& command, const Arguments& given) {
     for (unsigned locality : given.localities) mask |= 1U << locality;
     request["localities"] = mask;
   }
+  if (!given.trust.empty()) request["trust"] = given.trust;
+  if (!given.peer.empty()) request["forget"] = given.peer;
+  if (given.withdraw) request["withdraw"] = true;
+  if (given.abort) request["abort"] = true;
+  if (std::string(command.name) == "invite" && !given.uuid.empty()) request["uuid"] = given.uuid;
   if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
   return request;
 }
 
+std::string not_a_uuid(const std::string& text) { return vault::uuid_in(text) ? std::string() : "not a uuid: " + text; }
+
+void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
+  const char* trust = "the fingerprint of the other host's key, when it is not known yet";
+  if (name == "invite") {
+    sub.add_option("--for", given.uuid, "for this instance alone; its device waits for it")->check(not_a_uuid);
+    sub.add_option("--out", given.out, "where the invitation is written");
+    sub.add_flag("--withdraw", given.withdraw, "end all that were not used, or those for one instance");
+  } else if (name == "export") {
+    sub.add_option("--to", given.to, "the invitation");
+    sub.add_option("--out", given.out, "where the export is written, or the notice of an abort");
+    sub.add_option("--trust", given.trust, trust);
+    sub.add_option("--wait", given.wait_seconds, "seconds to wait for its guest to be suspended")
+        ->check(CLI::Range(0.0, 86400.0));
+    sub.add_flag("--abort", given.abort, "keep the instance; not possible any more when it has been released");
+  } else if (name == "release") {
+    sub.add_option("--receipt", given.receipt, "of the destination; not needed to get the token again");
+    sub.add_option("--out", given.out, "where the token is written")->required();
+  } else if (name == "import") {
+    sub.add_option("file", given.file, "what the other host wrote")->required();
+    sub.add_option("--out", given.out, "where the receipt of an export is written");
+    sub.add_option("--trust", given.trust, trust);
+  } else if (name == "move") {
+    sub.add_option("--ssh", given.host, "the other host, where root is reached by ssh")->required();
+    sub.add_option("--ssh-command", given.ssh, "what reaches it, instead of ssh")->envname("VTPM_SSH");
+    sub.add_option("--trust", given.trust, trust);
+  } else if (name == "peers") {
+    sub.add_option("--forget", given.peer, "the name of a host whose key has changed");
+  }
+}
+
 void describe(CLI::App& sub, const std::string& name, Arguments& given) {
+  describe_move(sub, name, given);
   if (name == "show") {
     CLI::Option* uuid = sub.get_option("uuid");
     CLI::Option* ek = sub.add_flag("--ek", given.ek, "its endorsement key and the certificate of it, in PEM");
@@ -167,11 +219,52 @@ int follow(backend::Control& control, json answer, bool as_json) {
   return 1;
 }
 
+// What the command takes from a file and where its answer goes to one; false: it cannot be asked, which has been said.
+bool prepare_papers(const std::string& name, const Arguments& given, json& request) {
+  auto complain = [](const char* text) { return std::fprintf(stderr, "vtpmctl: %s\n", text) < 0; };
+  bool writes = (name == "invite" && !given.withdraw) || name == "release" || (name == "export" && !given.abort);
+  if (writes && given.out.empty()) return complain("say with --out where the file is to be written");
+  if (name == "export" && given.abort == !given.to.empty()) return complain("say --to INVITATION, or --abort");
+  if (!given.out.empty() && !backend::can_write_paper(given.out)) return false;
+  const std::string& in = name == "export" ? given.to : name == "release" ? given.receipt : given.file;
+  if (in.empty()) return true;
+  auto paper = backend::read_paper(in);
+  if (paper) request["paper"] = *paper;
+  return paper.has_value();
+}
+
+// Again while it is busy, for as long as that was asked for.
+json ask_patiently(const Arguments& given, backend::Control& control, const json& request) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(given.wait_seconds);
+  while (true) {
+    json answer = control.ask(request);
+    if (!answer.value("busy", false) || std::chrono::steady_clock::now() > end) return answer;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+int move(const Arguments& given) {
+  std::string wrong = backend::move_instance({given.runtime, given.uuid, given.host, given.ssh, given.trust});
+  if (given.as_json) {
+    std::printf("%s\n", (wrong.empty() ? json{{"ok", true}} : json{{"ok", false}, {"error", wrong}}).dump(2).c_str());
+  } else if (!wrong.empty()) {
+    std::fprintf(stderr, "vtpmctl: %s\n", wrong.c_str());
+  }
+  return wrong.empty() ? 0 : 1;
+}
+
 int run(const Command& command, Arguments& given) {
   std::string name = command.name;
   if (name == "check-xenstore") return check_xenstore(given);
+  if (name == "move") return move(given);
   backend::Control control(given.runtime + "/control.sock");
-  json answer = control.ask(request_for(command, given));
+  json request = request_for(command, given);
+  if (!prepare_papers(name, given, request)) return 1;
+  json answer = ask_patiently(given, control, request);
+  if (answer.contains("paper") && !given.out.empty()) {
+    if (!backend::write_paper(given.out, answer["paper"].get<std::string>())) return 1;
+    answer.erase("paper");
+  }
   if (name == "doctor" && control.unreachable()) {
     json findings = backend::host_findings();
     findings.push_back({{"level", "error"}, {"text", answer["error"]}});
@@ -192,6 +285,7 @@ int run(const Command& command, Arguments& given) {
   } else if (command.print != nullptr) {
     command.print(answer);
   }
+  if (answer.value("busy", false)) return kBusy;
   return ok && !has_errors(answer) ? 0 : 1;
 }
 
@@ -213,7 +307,7 @@ int main(int argc, char** argv) {
       // What belongs to the host is shown without one; the manager asks for it otherwise.
       sub->add_option("uuid", given.uuid, "the instance")
           ->required(std::string(command.name) != "show")
-          ->check([](const std::string& text) { return vault::uuid_in(text) ? std::string() : "not a uuid: " + text; });
+          ->check(not_a_uuid);
     }
     describe(*sub, command.name, given);
   }

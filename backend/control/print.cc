@@ -25,6 +25,20 @@ std::string escaped(const std::string& label) {
   return out;
 }
 
+void print_move(const json& move) {
+  std::string state = text(move, "state"), what = state;
+  if (state == "here") what = move.value("direction", "in") == "in" ? "came from" : "was not moved to";
+  if (state == "moving-out") what = "moving-out to";
+  if (state == "moved") what = "moved to";
+  if (state == "arrived") what = "arrived, may not run yet, from";
+  if (state == "elsewhere") what = "was not taken from";
+  auto at = static_cast<time_t>(number(move, "time"));
+  tm utc{};
+  ::gmtime_r(&at, &utc);
+  line(fmt::format("{:<26} {} {} ({}) on {:04}-{:02}-{:02}", "move", what, text(move, "host"),
+                   text(move, "fingerprint"), utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday));
+}
+
 void histogram(std::string& out, const std::string& labels, const json& device) {
   uint64_t below = 0, n = 0;
   for (const json& count : device["took"]) {
@@ -52,6 +66,7 @@ void print_list(const json& answer) {
   for (const json& i : answer["instances"]) {
     const json& devices = i["devices"];
     std::string state = i.value("quarantined", false) ? "QUARANTINE" : text(i, "power");
+    if (i.contains("move") && i["move"].value("state", "here") != "here") state = text(i["move"], "state");
     line(fmt::format("{:<36}  {:<10}  {:>6}  {:>6}  {:<6}  {:<10}  {}", text(i, "uuid"), state, number(i, "epoch"),
                      number(i, "power_cycle"), devices.empty() ? "-" : text(devices[0], "device"),
                      devices.empty() ? "-" : text(devices[0], "stage"), i["settings"].value("label", "")));
@@ -62,6 +77,10 @@ void print_show(const json& answer) {
   if (answer.contains("endorsement") || answer.contains("authority")) return print_pem(answer);
   for (const auto& [key, value] : answer["instance"].items()) {
     if (key == "devices" || key == "settings") continue;
+    if (key == "move") {
+      print_move(value);
+      continue;
+    }
     line(fmt::format("{:<26} {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
   }
   for (const auto& [key, value] : answer["instance"]["settings"].items()) {
@@ -83,6 +102,25 @@ void print_stats(const json& answer) {
   }
   line(
       fmt::format("TPMs made in advance: {} of {}", number(answer["pool"], "ready"), number(answer["pool"], "wanted")));
+}
+
+void print_peers(const json& answer) {
+  auto one = [](const json& host, const char* note) {
+    line(fmt::format("{:<32}  {}{}", text(host, "fingerprint"), text(host, "name"), note));
+  };
+  one(answer["own"], " (this host)");
+  for (const json& peer : answer["peers"]) one(peer, "");
+  for (const json& invitation : answer["invitations"]) {
+    line("an invitation that was not used, for " + invitation.value("uuid", std::string("any instance")));
+  }
+}
+
+void print_imported(const json& answer) {
+  std::string kind = text(answer, "imported");
+  const char* became = kind == "export"  ? "has arrived; it may not run before the token"
+                       : kind == "token" ? "runs here from now on"
+                                         : "was not moved; its copy was discarded";
+  std::fprintf(stderr, "%s %s\n", text(answer, "uuid").c_str(), became);
 }
 
 void print_findings(const json& answer) {

@@ -11,6 +11,8 @@ void print_list(const nlohmann::json& answer);
 void print_show(const nlohmann::json& answer);
 void print_pem(const nlohmann::json& answer);
 void print_stats(const nlohmann::json& answer);
+void print_peers(const nlohmann::json& answer);
+void print_imported(const nlohmann::json& answer);  // to standard error: the receipt may go to the other
 void print_findings(const nlohmann::json& answer);
 void print_events(const nlohmann::json& answer);
 void print_event(const nlohmann::json& event);

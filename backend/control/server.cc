@@ -15,7 +15,7 @@
 namespace backend {
 
 namespace {
-constexpr size_t kLongestLine = 64 * 1024;
+constexpr size_t kLongestLine = 6 << 20;  // an export in base64
 constexpr size_t kMostClients = 16;
 }  // namespace
 
@@ -74,7 +74,7 @@ void ControlServer::close(int fd) {
 void ControlServer::on_request(int fd) {
   auto at = clients_.find(fd);
   if (at == clients_.end()) return;
-  std::array<char, 4096> chunk{};
+  std::array<char, 65536> chunk{};
   ssize_t n = ::recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close(fd);

@@ -58,6 +58,7 @@ struct Device {
   bool served = false;
   bool settled = false;  // the record has been settled since the toolstack began to close the device
   bool waits_for_lease = false;
+  bool awaits = false;  // its instance is to come from another host
 
   std::optional<Ring> ring;      // the one we serve or served last
   bool front_connected = false;  // the frontend has been seen Connected on that ring
@@ -77,6 +78,7 @@ struct Device {
   std::optional<message::Snapshot> held;
   std::optional<DeviceId> handed_to, taken_from;
   bool looks_again = false;  // a timer is set
+  bool moving = false;       // its state was exported from `held`
   bool renewing = false;     // frozen to be given a new key
   bool renewed = false;      // has it, or cannot have it
 

@@ -36,6 +36,7 @@ std::optional<Event> Manager::frozen_level(Device& device, const xen::DomainStat
     // Not two of one TPM, not even for a moment.
     if (id != device.id && other.worker && other.back && other.back->uuid == device.back->uuid) return std::nullopt;
   }
+  if (moves(device)) return std::nullopt;
   device.held.reset();
   return Event::Resumed;
 }
@@ -54,7 +55,8 @@ void Manager::on_frozen(Device& device, const message::Snapshot& snapshot) {
 bool Manager::hand_over(Device& to) {
   if (to.look != xen::BootLook::Restored) return false;
   for (auto& [id, from] : devices_) {
-    bool ready = from.stage == Stage::Frozen && from.held && from.lease && from.back->uuid == to.back->uuid;
+    bool ready =
+        from.stage == Stage::Frozen && from.held && from.lease && !from.moving && from.back->uuid == to.back->uuid;
     if (!ready) continue;
     auto instance = vault_.load(to.back->uuid);
     if (!instance.ok()) return false;

@@ -364,6 +364,8 @@ void Manager::on_snapshot(Device& device, const message::Snapshot& snapshot) {
   if (device.taken_from) return give_back(device);
   if (device.handed_to) return device.journal.reset();
   const vault::Uuid& uuid = device.back->uuid;
+  const vault::Passage* passage = vault_.ledger().find(uuid);
+  if (passage != nullptr && !vault::runnable(passage->custody)) return device.journal.reset();  // the export has it
   auto instance = vault_.load(uuid);
   if (!instance.ok()) return log(Level::Error, device, instance.error().text);
   vault::Power power = instance.value().power;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -133,6 +134,10 @@ backend::Policy policy_of(const Options& options) {
   policy.measure_time = std::chrono::milliseconds(static_cast<int64_t>(options.measure_seconds * 1000));
   policy.state_directory = options.state_dir;
   policy.key_file = key_file(options);
+  if (policy.host_name.empty()) {
+    utsname about{};
+    policy.host_name = ::uname(&about) == 0 ? about.nodename : "";
+  }
   return policy;
 }
 
@@ -233,6 +238,8 @@ int main(int argc, char** argv) {
                  "how many TPMs with endorsement keys are made in advance, while there is nothing else to do")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  app.add_option("--host-name", options.policy.host_name,
+                 "what other hosts know this one by when instances move; by default the system's name");
   vault::Settings& fresh = options.policy.defaults;
   app.add_option("--localities", fresh.localities, "of new instances: bit n set, locality n may be claimed")
       ->check(CLI::Range(1, 31))

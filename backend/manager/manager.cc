@@ -36,6 +36,7 @@ Manager::Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts>
       certifier_(certifier),
       spawner_(std::move(spawner)),
       policy_(std::move(policy)),
+      moving_(vault, policy_.host_name),
       host_(this_boot()) {}
 
 xen::Result<> Manager::begin() {
@@ -261,7 +262,7 @@ std::optional<Event> Manager::front_level(Device& device) {
 
 // A frontend is not listened to while the instance is elsewhere, an old worker is still ending, or too soon.
 bool Manager::may_start(Device& device) {
-  if (device.worker || device.waits_for_proof) return false;
+  if (device.worker || device.waits_for_proof || awaits(device)) return false;
   auto now = Clock::now();
   if (now < device.not_before) return false;
   constexpr size_t kMostStarts = 5;

@@ -13,6 +13,7 @@
 #include "backend/manager/events.h"
 #include "backend/measure/image.h"
 #include "backend/measure/items.h"
+#include "backend/vault/moving.h"
 #include "lib/base/log.h"
 #include "lib/xen/domains.h"
 
@@ -29,7 +30,8 @@ struct Policy {
   std::string state_directory;
   std::string key_file;  // empty: the master key lies in the state directory
   std::chrono::milliseconds start_time = kStartTime;
-  size_t pool = 4;  // how many TPMs are made in advance, as `defaults` has them
+  std::string host_name;  // what other hosts know this one by
+  size_t pool = 4;        // how many TPMs are made in advance, as `defaults` has them
 };
 
 // Whether a commit is what it says it is.
@@ -77,6 +79,14 @@ class Manager {
   // The administrator trusts the stored state again; whether it can be had is checked as always.
   vault::Result<> lift_quarantine(const vault::Uuid& uuid);
 
+  // moving.cc: between hosts. Each repeated gives the same; papers are what vault::Moving makes and reads.
+  vault::Moving& moving() { return moving_; }
+  vault::Result<base::Bytes> export_to(const vault::Uuid& uuid, base::View invitation, const std::string& trusted);
+  vault::Result<base::Bytes> abort_export(const vault::Uuid& uuid);
+  vault::Result<base::Bytes> release(const vault::Uuid& uuid, base::View receipt);
+  vault::Result<vault::Moving::Imported> import(base::View paper, const std::string& trusted);
+  vault::Result<size_t> withdraw(const std::optional<vault::Uuid>& uuid);
+
  private:
   // manager.cc: what happened
   void on_store();
@@ -106,6 +116,14 @@ class Manager {
   void first_command(Device& device);
   void on_frozen(Device& device, const message::Snapshot& snapshot);
   void renew_key(Device& device, const message::Snapshot& snapshot);
+
+  // moving.cc
+  vault::Result<vault::Power> power_to_move(const vault::Uuid& uuid);
+  bool lives(xen::DomId domain) const;
+  std::string other_host(const vault::Uuid& uuid);
+  void look_again(const vault::Uuid& uuid);
+  bool awaits(Device& device);
+  bool moves(Device& device);
 
   // disguise.cc: domains that look like a new boot while they are suspended
   void see_through(Device& device, const std::optional<xen::DomainState>& domain);
@@ -214,6 +232,7 @@ class Manager {
   Certifier& certifier_;
   Spawner spawner_;
   Policy policy_;
+  vault::Moving moving_;
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;

@@ -12,7 +12,8 @@ vault::Result<> Manager::rekey(const std::optional<base::Secret<32>>& given) {
   TRY(vault_.renew_master(given));
   to_renew_.clear();
   for (const vault::Entry& entry : entries) {
-    if (entry.quarantine.empty()) to_renew_.push_back(entry.uuid);
+    bool here = !entry.passage || vault::runnable(entry.passage->custody);
+    if (entry.quarantine.empty() && here) to_renew_.push_back(entry.uuid);
   }
   events_.tell({.level = Level::Notice, .kind = "rekey-begun", .text = "new master key; instances follow"});
   base::log(Level::Notice, "new master key; " + std::to_string(to_renew_.size()) + " instances follow");

@@ -33,11 +33,15 @@ class Register {
   Known* find(const Uuid& uuid);
   Known& add(const Uuid& uuid) { return known_[uuid]; }
   const std::map<Uuid, Known>& all() const { return known_; }
+  // What moves between hosts. Each uuid of it is known.
+  const Ledger& ledger() const { return ledger_; }
+  void set_ledger(const Ledger& ledger);
 
  private:
   VaultId vault_;
   uint64_t version_ = 0;
   std::map<Uuid, Known> known_;
+  Ledger ledger_;
 };
 
 }  // namespace vault

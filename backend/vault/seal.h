@@ -23,7 +23,8 @@ enum class Purpose : uint8_t {
   JournalKey = 5,
   Database = 6,
   Spare = 7,
-  Item = 8
+  Item = 8,
+  Transfer = 9,
 };
 
 // Layout: magic "VTPMSEAL" (8), version (1), purpose (1), epoch (8, big-endian), salt (32), nonce (12), ciphertext,

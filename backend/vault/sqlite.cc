@@ -84,6 +84,8 @@ Result<> SqliteVault::take_stock(Database& database) {
     paced.say("checking states: " + std::to_string(++done) + " of " + std::to_string(uuids.size()));
   }
   for (const auto& [uuid, known] : register_.all()) {
+    const Passage* passage = register_.ledger().find(uuid);
+    if (passage != nullptr && !stored(passage->custody)) continue;
     if (!known.removed && !std::binary_search(uuids.begin(), uuids.end(), uuid)) {
       base::log(Level::Error, "instance " + text_of(uuid) + " is quarantined: its state is missing");
     }
@@ -95,6 +97,10 @@ Result<> SqliteVault::take_stock_of(Database& database, const Uuid& uuid) {
   Register::Known* known = register_.find(uuid);
   if (known != nullptr && known->removed) {
     base::log(Level::Notice, "instance " + text_of(uuid) + " had been removed: its row goes");
+    return told(delete_row(database, uuid), "");
+  }
+  if (const Passage* passage = register_.ledger().find(uuid); passage != nullptr && !stored(passage->custody)) {
+    base::log(Level::Notice, "instance " + text_of(uuid) + " is at another host: its row goes");
     return told(delete_row(database, uuid), "");
   }
   auto row = TRY(told(read_row(database, uuid), kRestore));
@@ -146,6 +152,7 @@ Result<> SqliteVault::examine(const Uuid& uuid, const Row& row, const Instance& 
 }
 
 Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items) {
+  TRY(here(uuid));
   if (Register::Known* old = register_.find(uuid)) {
     return Refusal{Refusal::Kind::Exists, old->removed ? "the instance was removed; its uuid is not used again"
                                                        : "there is such an instance already"};
@@ -173,6 +180,13 @@ Result<Instance> SqliteVault::load(const Uuid& uuid) {
   Register::Known* known = register_.find(uuid);
   if (known == nullptr) return unknown();
   if (known->removed) return quarantined("the instance was removed");
+  TRY(here(uuid));
+  return load_locked(uuid);
+}
+
+Result<Instance> SqliteVault::load_locked(const Uuid& uuid) {
+  Register::Known* known = register_.find(uuid);
+  if (known == nullptr) return unknown();
   if (!known->quarantine.empty()) return quarantined(known->quarantine);
   Row row = TRY(read(uuid));
   Instance instance = TRY(opened(row));
@@ -184,6 +198,7 @@ void SqliteVault::commit(const Uuid& uuid, uint64_t expected, base::View permane
   Register::Known* known = register_.find(uuid);
   if (known == nullptr || known->removed) return done(unknown());
   if (!known->quarantine.empty()) return done(quarantined(known->quarantine));
+  if (auto is_here = here(uuid); !is_here.ok()) return done(is_here.error());
   if (auto seen = seen_.find(uuid); seen != seen_.end() && seen->second > expected + 1) {
     return done(Refusal{Refusal::Kind::Conflict, "the stored epoch is another one"});
   }
@@ -242,17 +257,25 @@ Result<> SqliteVault::quarantine(const Uuid& uuid, const std::string& why) {
 
 Entry SqliteVault::entry_of(const Uuid& uuid, const Register::Known& known) {
   Entry entry{.uuid = uuid, .leased = leased_.contains(uuid)};
+  const Passage* passage = register_.ledger().find(uuid);
+  if (passage != nullptr && !stored(passage->custody)) {
+    entry.epoch = passage->transfer.epoch;
+    entry.passage = *passage;
+    return entry;
+  }
   auto row = read(uuid);
   auto instance = row.ok() ? opened(row.value()) : Result<Instance>(row.error());
   if (instance.ok()) {
     const Instance& i = instance.value();
-    entry = {uuid, i.created, i.epoch, i.power.kind, i.power.cycle, i.power.saved_stands, i.settings, entry.leased, {}};
+    entry = {uuid,         i.created, i.epoch, i.power.kind, i.power.cycle, i.power.saved_stands, i.settings,
+             entry.leased, {},        {}};
     auto sound = examine(uuid, row.value(), i);
     if (!sound.ok()) entry.quarantine = sound.error().text;
   } else {
     entry.quarantine = instance.error().text;
   }
   if (!known.quarantine.empty()) entry.quarantine = known.quarantine;
+  if (passage != nullptr) entry.passage = *passage;
   return entry;
 }
 
@@ -275,6 +298,7 @@ Result<> SqliteVault::remove(const Uuid& uuid) {
   Register::Known* known = register_.find(uuid);
   if (known == nullptr || known->removed) return unknown();
   if (leased_.contains(uuid)) return Refusal{Refusal::Kind::Leased, "a device serves this instance: detach it first"};
+  TRY(here(uuid));
   known->removed = true;
   TRY(write_register());
   return change({.apply = [&](Database& database) -> Sql<Result<>> {

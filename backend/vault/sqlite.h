@@ -49,6 +49,12 @@ class SqliteVault : public Vault {
   Result<Entry> entry(const Uuid& uuid) override;
   Result<base::Bytes> item(const Uuid& uuid, Item item) override;
   Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) override;
+  const Ledger& ledger() const override { return register_.ledger(); }
+  Result<> set_ledger(const Ledger& ledger) override;
+  Result<> drop_state(const Uuid& uuid) override;
+  bool known(const Uuid& uuid) const override { return register_.all().contains(uuid); }
+  Result<> put_state(const Uuid& uuid, const Instance& plain) override;
+  Result<Instance> load_locked(const Uuid& uuid) override;
   Result<> remove(const Uuid& uuid) override;
   Result<> renew_master(const std::optional<base::Secret<32>>& given) override;
   Result<> renew_key(const Uuid& uuid, const Power& power) override;
@@ -61,6 +67,8 @@ class SqliteVault : public Vault {
   Result<> take_stock(Database& database);
   Result<> take_stock_of(Database& database, const Uuid& uuid);
   Result<> write_register();
+  // Nothing when it may be served from here.
+  Result<> here(const Uuid& uuid) const;
 
   // items.cc
   Sql<std::vector<ItemRow>> write_items(const Database& database, const Uuid& uuid,

@@ -11,28 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "backend/vault/seal.h"
+#include "backend/vault/passage.h"
 #include "lib/base/bytes.h"
 #include "lib/base/result.h"
 #include "lib/wire/sized.h"
 
 namespace vault {
-
-// Why something was refused, and what the administrator can do about it.
-struct Refusal {
-  enum class Kind {
-    Unknown,      // no such instance
-    Exists,       // there is one already, or there was one and it was removed
-    Conflict,     // the stored epoch is not the expected one
-    Leased,       // somebody else serves it
-    Quarantined,  // its state cannot be had or trusted; an administrator decides
-    Broken,       // the store itself cannot be used
-  };
-  Kind kind = Kind::Broken;
-  std::string text;
-};
-template <class T = void>
-using Result = base::Result<T, Refusal>;
 
 // What an administrator decides for an instance when it is made.
 struct Settings {
@@ -82,6 +66,7 @@ struct Entry {
   Settings settings;
   bool leased = false;
   std::string quarantine;  // why; empty: it is not
+  std::optional<Passage> passage;
 };
 
 // What is kept beside the state; the number is in the database.
@@ -119,10 +104,8 @@ class Lease {
   Uuid uuid_;
 };
 
-class Vault {
+class Vault : public Holdings {
  public:
-  virtual ~Vault() = default;
-
   // A new instance; durable when this returns. Only for a uuid that was never seen. It has the permanent state of a
   // spare that was made with the same settings, which nobody else gets then, or none yet. `items` come with it.
   virtual Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) = 0;
@@ -160,6 +143,13 @@ class Vault {
   virtual Result<base::Bytes> item(const Uuid& uuid, Item item) = 0;
   // All of them or none; durable when this returns. Each takes the place of the one before it.
   virtual Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) = 0;
+  // Whether the register knows the uuid, whatever became of it.
+  virtual bool known(const Uuid& uuid) const = 0;
+  // One whose custody says that it is stored: this state, and nothing that may lie in its place. The instance gets a
+  // key of its own; `permanent` and the snapshot are plain.
+  virtual Result<> put_state(const Uuid& uuid, const Instance& plain) = 0;
+  // As load(), of one that may not run here now.
+  virtual Result<Instance> load_locked(const Uuid& uuid) = 0;
   // For ever: the uuid is not made again by itself.
   virtual Result<> remove(const Uuid& uuid) = 0;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // State directories as earlier versions left them, one a format; every later version reads them all.
+#include "backend/vault/moving.h"
 #include "tests/vault/vault_client.h"
 
 namespace vault {
@@ -41,6 +42,29 @@ TEST_F(Golden, FormatOneIsReadWithEverythingInIt) {
   removed[0] = 3;
   EXPECT_EQ(vault->create(removed, {}).error().kind, Refusal::Kind::Exists);
   EXPECT_EQ(vault->list().value().size(), 2U);
+}
+
+TEST_F(Golden, AVaultWithInstancesOnTheirWayIsRead) {
+  take("moving");
+  auto vault = open();
+  ASSERT_NE(vault, nullptr);
+  Uuid three = kOne;
+  three[0] = 3;
+  Passage gone = vault->entry(kOne).value().passage.value();
+  EXPECT_EQ(gone.custody, Custody::Gone);
+  EXPECT_EQ(gone.transfer.hop, 1U);
+  EXPECT_EQ(gone.transfer.epoch, 1U);
+  EXPECT_EQ(gone.other, wire::SizedBytes(base::Bytes{'d', 'e', 's', 't', 'i', 'n', 'a', 't', 'i', 'o', 'n'}));
+  EXPECT_EQ(vault->load(kOne).error().kind, Refusal::Kind::Moved);
+  EXPECT_EQ(vault->entry(kTwo).value().passage->custody, Custody::Leaving);
+  EXPECT_TRUE(vault->ledger().awaited(three));
+  Moving moving(*vault, "source");
+  EXPECT_EQ(fingerprint(moving.peers().value().at(0).key), fingerprint(gone.transfer.destination));
+  auto token = moving.release(kOne, {});
+  ASSERT_TRUE(token.ok());
+  EXPECT_TRUE(read_transfer(token.value(), PaperKind::Token).value() == gone.transfer);
+  ASSERT_TRUE(moving.abort(kTwo).ok());
+  EXPECT_EQ(content(*vault, kTwo), "golden state");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #   TIMEOUT   seconds until QEMU is killed (600)         TYPES       guest types, "pv pvh"
 #   BIN       our programs for dom0 (build/bin)          XEN_CACHE   the rig's parts and logs (build/xen)
 #   PACKAGE   a Debian package for dom0, not installed, instead of our programs
+#   GUEST_LINE  where QEMU puts the second serial line, instead of a file of the guests' consoles
 #   QEMU_EXTRA  further QEMU options
 set -euo pipefail
 

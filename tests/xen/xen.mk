@@ -20,6 +20,7 @@ check-xen-long: $(xen_programs) deb
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) lifecycle
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) TYPES='$(XEN_TYPES)' $(xen_run) shim
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) forgery
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) BIN=$(B)/bin tests/xen/pair.sh move_source move_destination
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) PACKAGE=$(B)/deb/vtpm-xen.deb $(xen_run) package
 
 run-xen: $(xen_programs)

@@ -44,6 +44,7 @@ build_overlay() {
     done
     # For guests without the stock driver.
     copy_program "$programs/vtpm-frontend" "$root/rig/frontend"
+    install -D -m 755 "$here/../../hotplug/vtpm-migrate-ssh" "$root/usr/bin/vtpm-migrate-ssh"
   fi
   install -m 755 "$here/dom0/init" "$root/init"
   cp -r "$here/lib" "$here/scenarios" "$root/rig/"

@@ -16,7 +16,7 @@ end_qemu() {
 # RUN/qemu.log (QEMU's own messages).
 # Why these options: Documentation/testing-xen.md, "What software emulation needs".
 start_qemu() {
-  local run=$1 guest_line=file:$1/guest.log input=/dev/null
+  local run=$1 guest_line=${GUEST_LINE:-file:$1/guest.log} input=/dev/null
   trap end_qemu EXIT
   trap 'exit 130' INT TERM HUP
   : >"$run/dom0.log"

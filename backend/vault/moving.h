@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Moving: what administrators do to move instances between hosts, on the files that they carry.
+#pragma once
+
+#include "backend/vault/papers.h"
+
+namespace vault {
+
+struct Peer {
+  wire::SizedBytes name;
+  HostKey key{};
+};
+
+class Moving {
+ public:
+  // `name`: what other hosts know this one by, for people.
+  Moving(Vault& vault, std::string name) : vault_(vault), name_(std::move(name)) {}
+
+  Result<PublicIdentity> identity();
+  Result<std::vector<Peer>> peers();
+  Result<> forget_peer(const std::string& name);
+
+  // The invitation. For `uuid` alone, which then waits for it instead of being made anew.
+  Result<base::Bytes> invite(const std::optional<Uuid>& uuid);
+  // Those that were not used: of `uuid`, or all.
+  Result<size_t> withdraw(const std::optional<Uuid>& uuid);
+  // The export. The caller sees to it that nobody serves the instance and that `power` is what it is to start from.
+  Result<base::Bytes> export_to(const Uuid& uuid, base::View invitation, const std::string& trusted,
+                                const Power& power);
+  // The notice of it.
+  Result<base::Bytes> abort(const Uuid& uuid);
+  // The token. Without a receipt, the one that may have been given before.
+  Result<base::Bytes> release(const Uuid& uuid, base::View receipt);
+
+  struct Imported {
+    Uuid uuid{};
+    PaperKind kind{};
+    base::Bytes receipt;  // of an export
+  };
+  // An export, a token, or the notice of an abort.
+  Result<Imported> import(base::View paper, const std::string& trusted);
+
+ private:
+  Result<> trust(const PublicIdentity& other, const std::string& trusted);
+  Result<> name_other(const Uuid& uuid, const PublicIdentity& other);
+  Result<Imported> import_export(const Identity& own, base::View paper, const std::string& trusted);
+  Result<Imported> import_token(base::View paper);
+  Result<Imported> import_notice(base::View paper);
+
+  Vault& vault_;
+  std::string name_;
+};
+
+}  // namespace vault
