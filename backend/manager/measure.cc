@@ -74,8 +74,8 @@ vault::Result<measure::Policy> Manager::policy_at_power_on(const Device& device)
   const vault::Uuid& uuid = device.back->uuid;
   auto instance = vault_.load(uuid);
   if (!instance.ok()) {
-    bool fresh = instance.error().kind == vault::Refusal::Kind::Unknown && policy_.make_on_first_use;
-    return fresh ? policy_.measure : measure::Policy::Off;
+    if (instance.error().kind != vault::Refusal::Kind::Unknown) return instance.error();
+    return policy_.make_on_first_use ? policy_.measure : measure::Policy::Off;
   }
   Take take = how_to_start(instance.value().power, instance.value().epoch, here(device));
   if (take != Take::PowerOn && take != Take::Marked) return measure::Policy::Off;
