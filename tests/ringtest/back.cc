@@ -376,7 +376,7 @@ Outcome<> Back::recovers() {
 
 Outcome<> Back::come_back() {
   TRY(begin_anew());
-  if (!await_node(front_ / "state", {kInitialised}, patience.silence).ok()) ask(pcr_read());
+  ask(pcr_read());
   TRY(accept());
   // It may be sent only now.
   serving_ = true;

@@ -95,8 +95,8 @@ class Back : public Half {
   Outcome<Bytes> client_answer(bool unmap = true);
   // After something that a frontend may take for the end of the ring: works(), on this ring or on the next.
   Outcome<> recovers();
-  // Announces the device anew until the frontend has offered another ring and is connected: by itself, or because it is
-  // asked for something, which may be lost.
+  // Announces the device anew and asks the frontend for something, which may be lost, until it has offered another ring
+  // and is connected.
   Outcome<> come_back();
   // ask(), await_request(), and the TPM's answer reaches the client.
   Outcome<> works();
