@@ -73,14 +73,12 @@ struct Entry {
 enum class Item : uint8_t {
   History = 1,      // what became of an instance, for people
   EventLog = 2,     // what was extended before the guest could, in this power cycle
-  Transfer = 3,     // where an instance that moves between hosts stands
   Measure = 4,      // what is measured at a power-on
   Endorsement = 5,  // the endorsement key as it was last told, and its certificate
   // Of the host:
   Authority = 64,    // key and certificate that endorsement keys are certified with
   Identity = 65,     // the key other hosts know this one by
   Peers = 66,        // the keys this host knows others by
-  Invitations = 67,  // issued, and what became of them
 };
 struct ItemValue {
   Item item{};

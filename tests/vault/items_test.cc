@@ -53,8 +53,8 @@ TEST_F(Items, OutliveTheirInstance) {
   auto vault = open();
   ASSERT_TRUE(vault->create(kOne, {}).ok());
   ASSERT_TRUE(vault->remove(kOne).ok());
-  ASSERT_TRUE(vault->put_items(kOne, {{Item::Transfer, bytes("moved")}}).ok());
-  EXPECT_EQ(text(*vault, kOne, Item::Transfer), "moved");
+  ASSERT_TRUE(vault->put_items(kOne, {{Item::EventLog, bytes("moved")}}).ok());
+  EXPECT_EQ(text(*vault, kOne, Item::EventLog), "moved");
 }
 
 TEST_F(Items, GoAlongToANewMasterKey) {
