@@ -131,6 +131,10 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
     CLI::Option* ca =
         sub.add_flag("--ca", given.ca, "the certificate that endorsement keys are certified with, in PEM");
     ca->excludes(uuid)->excludes(ek);
+    CLI::Option* log =
+        sub.add_flag("--log", given.log, "what was extended in this power cycle before the guest was served");
+    sub.add_flag("--raw", given.raw, "the same as it stands, in the format of the TCG")->excludes(ek)->excludes(ca);
+    log->excludes(ek)->excludes(ca);
   } else if (name == "quarantine") {
     sub.add_flag("--lift", given.lift, "end the quarantine: trust the stored state again");
     sub.add_option("--reason", given.reason, "why, for whoever reads it later");
@@ -140,9 +144,6 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_flag("--prometheus", given.prometheus, "in the text format of Prometheus");
   } else if (name == "events") {
     sub.add_flag("--past", given.past, "those that are remembered, and no more");
-  } else if (name == "show") {
-    sub.add_flag("--log", given.log, "what was extended in this power cycle before the guest was served");
-    sub.add_flag("--raw", given.raw, "the same as it stands, in the format of the TCG");
   } else if (name == "set") {
     sub.add_option("--measure", given.measure, "from its next power-on: off, on or required")
         ->required()
