@@ -31,12 +31,12 @@ sed -i "s|/tmp/|$scratch/|g; s|^make\$|:|; s|^export PATH=.*|:|" "$scratch"/bloc
 run_block() { (cd "$top" && . "$scratch/block.$1") 2>"$scratch/errors"; }
 
 run_block 0 >"$scratch/broken.tap"
+# Two more cases meet the same fault when both halves run at the same moment, and not always.
+sure_failures() { failures "$1" | grep -vx 'hostile/length-changes\|hostile/scribbles'; }
 check "the page's frontend fails the cases that the page says, and those of the same fault" \
-  equal "$(failures "$scratch/broken.tap")" "connect/offers
+  equal "$(sure_failures "$scratch/broken.tap")" "connect/offers
 request/packet-at-8
-hostile/length-largest
-hostile/length-changes
-hostile/scribbles"
+hostile/length-largest"
 # The second block is what the kit says.
 while read -r line; do
   check "the kit says: $line" grep -qF -- "${line%...}" "$scratch/broken.tap"
