@@ -61,12 +61,7 @@ xen::Result<> Session::look() {
 xen::Result<base::Bytes> Session::attempt(base::View command, uint8_t locality) {
   TRY(shim_.look());
   if (!shim_.connected()) TRY(shim_.connect(patience_.connect));
-  base::Bytes response = TRY(shim_.transact(command, locality, patience_.command));
-  // Its clients take the size in it for true.
-  if (response.size() < 10 || number_at(response, 2, 4) != response.size()) {
-    return xen::SysError{EBADMSG, "take response"};
-  }
-  return response;
+  return shim_.transact(command, locality, patience_.command);
 }
 
 }  // namespace frontend
