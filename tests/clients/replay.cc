@@ -61,7 +61,8 @@ class Log {
   }
   uint32_t number() {
     Bytes raw = bytes(4);
-    return static_cast<uint32_t>(raw[0] | raw[1] << 8 | raw[2] << 16 | static_cast<uint32_t>(raw[3]) << 24);
+    auto byte = [&](size_t i) { return static_cast<uint32_t>(raw[i]) << (8 * i); };
+    return byte(0) | byte(1) | byte(2) | byte(3);
   }
   Digest digest() {
     Bytes raw = bytes(SHA_DIGEST_LENGTH);
