@@ -30,9 +30,9 @@ struct Finished {
 Finished run(const Words& command, base::View input) {
   std::unique_ptr<FILE, int (*)(FILE*)> in(std::tmpfile(), std::fclose);
   int ends[2];
-  bool ready = in != nullptr && std::fwrite(input.data(), 1, input.size(), in.get()) == input.size() &&
-               std::fflush(in.get()) == 0 && ::lseek(::fileno(in.get()), 0, SEEK_SET) == 0 &&
-               ::pipe2(ends, O_CLOEXEC) == 0;
+  bool ready =
+      in != nullptr && (input.empty() || std::fwrite(input.data(), 1, input.size(), in.get()) == input.size()) &&
+      std::fflush(in.get()) == 0 && ::lseek(::fileno(in.get()), 0, SEEK_SET) == 0 && ::pipe2(ends, O_CLOEXEC) == 0;
   if (!ready) return {};
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));  // execvp() only reads
