@@ -7,16 +7,6 @@ using nlohmann::json;
 
 namespace {
 
-std::string hex(base::View bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
 std::string name_of(measure::EventType type) {
   switch (type) {
     case measure::EventType::Action:
@@ -47,10 +37,10 @@ vault::Result<json> event_log(Manager& manager, const vault::Entry& entry) {
   json events = json::array(), pcrs = json::object();
   for (const measure::Event& event : *decoded) {
     events.push_back(
-        {{"pcr", event.pcr}, {"type", name_of(event.type)}, {"digest", hex(event.digest)}, {"text", event.text}});
+        {{"pcr", event.pcr}, {"type", name_of(event.type)}, {"digest", base::hex(event.digest)}, {"text", event.text}});
   }
-  for (const auto& [pcr, value] : measure::replay(*decoded)) pcrs[std::to_string(pcr)] = hex(value);
-  return json{{"power_cycle", entry.power_cycle}, {"events", events}, {"pcrs", pcrs}, {"raw", hex(log)}};
+  for (const auto& [pcr, value] : measure::replay(*decoded)) pcrs[std::to_string(pcr)] = base::hex(value);
+  return json{{"power_cycle", entry.power_cycle}, {"events", events}, {"pcrs", pcrs}, {"raw", base::hex(log)}};
 }
 
 }  // namespace backend

@@ -77,11 +77,7 @@ bool set_names(X509* certificate, const EVP_PKEY* key) {
   std::array<uint8_t, SHA256_DIGEST_LENGTH> digest{};
   if (EVP_Digest(public_key.data(), public_key.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
     return false;
-  std::string name = "vTPM authority ";
-  for (size_t i = 0; i < 8; i++) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    name += {kDigits[digest[i] >> 4], kDigits[digest[i] & 15]};
-  }
+  std::string name = "vTPM authority " + base::hex(base::View(digest).first(8));
   const auto* text = static_cast<const unsigned char*>(static_cast<const void*>(name.data()));
   X509_NAME* subject = X509_get_subject_name(certificate);
   return X509_NAME_add_entry_by_NID(subject, NID_commonName, V_ASN1_UTF8STRING, text, static_cast<int>(name.size()), -1,

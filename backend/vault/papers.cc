@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backend/vault/papers.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -24,8 +21,6 @@ constexpr size_t kLongestName = 64;
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using Signing = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 using Agreement = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
-using Kdf = std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)>;
-using KdfContext = std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)>;
 using Signature = std::array<uint8_t, 64>;
 
 // A file: the magic, and what is signed together with it.
@@ -88,21 +83,7 @@ InstanceKey export_key(const base::Secret<32>& secret, const ExportPaper& paper,
   base::append(bound, wire::encode(paper.transfer));
   base::append(bound, paper.ephemeral);
   base::append(bound, agreeing);
-  Kdf kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr), EVP_KDF_free);
-  VERIFY(kdf != nullptr);
-  KdfContext context(EVP_KDF_CTX_new(kdf.get()), EVP_KDF_CTX_free);
-  VERIFY(context != nullptr);
-  char digest[] = "SHA256";
-  char info[] = "vtpm transfer";
-  // OpenSSL's parameters take pointers to what they only read.
-  const std::array<OSSL_PARAM, 5> params = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t*>(secret.reveal().data()), 32),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, bound.data(), bound.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof(info) - 1), OSSL_PARAM_construct_end()};
-  InstanceKey key;
-  VERIFY(EVP_KDF_derive(context.get(), key.fill().data(), key.fill().size(), params.data()) == 1);
-  return key;
+  return derive(secret, bound, "vtpm transfer");
 }
 
 base::Bytes paper_of(const Identity& own, PaperKind kind, base::Bytes body) {
@@ -140,12 +121,7 @@ bool proper(const PublicIdentity& identity) {
 std::string fingerprint(const HostKey& signing) {
   std::array<uint8_t, 32> digest{};
   VERIFY(EVP_Digest(signing.data(), signing.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
-  std::string text;
-  for (size_t i = 0; i < 16; i++) {
-    text += "0123456789abcdef"[digest[i] >> 4];
-    text += "0123456789abcdef"[digest[i] & 15];
-  }
-  return text;
+  return base::hex(base::View(digest).first(16));
 }
 
 Result<Identity> Identity::of(Vault& vault, const std::string& name) {

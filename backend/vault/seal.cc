@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::array<uint8_t, 8> kMagic = {'V', 'T', 'P', 'M', 'S', 'E', 'A', 'L'};
 constexpr uint8_t kVersion = 1;
+constexpr const char* kInfo = "vtpm envelope";
 constexpr size_t kEpochAt = 10;
 constexpr size_t kSaltAt = 18;
 constexpr size_t kSaltBytes = 32;
@@ -29,25 +30,6 @@ constexpr size_t kOverhead = kHeaderBytes + kNonceBytes + kTagBytes;
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 using Kdf = std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)>;
 using KdfContext = std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)>;
-
-base::Secret<32> derive(const InstanceKey& key, base::View salt) {
-  Kdf kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr), EVP_KDF_free);
-  VERIFY(kdf != nullptr);
-  KdfContext context(EVP_KDF_CTX_new(kdf.get()), EVP_KDF_CTX_free);
-  VERIFY(context != nullptr);
-  char digest[] = "SHA256";
-  char info[] = "vtpm envelope";
-  // OpenSSL's parameters take pointers to what they only read.
-  const std::array<OSSL_PARAM, 5> params = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t*>(key.reveal().data()),
-                                        key.reveal().size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<uint8_t*>(salt.data()), salt.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof(info) - 1), OSSL_PARAM_construct_end()};
-  base::Secret<32> derived;
-  VERIFY(EVP_KDF_derive(context.get(), derived.fill().data(), derived.fill().size(), params.data()) == 1);
-  return derived;
-}
 
 // A context with key, nonce and authenticated data taken in.
 CipherContext begin(bool encrypting, const base::Secret<32>& key, base::View nonce, const Uuid& uuid,
@@ -72,6 +54,24 @@ void put_epoch(uint64_t epoch, uint8_t* to) {
 
 }  // namespace
 
+base::Secret<32> derive(const base::Secret<32>& secret, base::View salt, std::string info) {
+  Kdf kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr), EVP_KDF_free);
+  VERIFY(kdf != nullptr);
+  KdfContext context(EVP_KDF_CTX_new(kdf.get()), EVP_KDF_CTX_free);
+  VERIFY(context != nullptr);
+  char digest[] = "SHA256";
+  // OpenSSL's parameters take pointers to what they only read.
+  const std::array<OSSL_PARAM, 5> params = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t*>(secret.reveal().data()),
+                                        secret.reveal().size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<uint8_t*>(salt.data()), salt.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.data(), info.size()), OSSL_PARAM_construct_end()};
+  base::Secret<32> derived;
+  VERIFY(EVP_KDF_derive(context.get(), derived.fill().data(), derived.fill().size(), params.data()) == 1);
+  return derived;
+}
+
 base::Bytes seal(const InstanceKey& key, const Uuid& uuid, Purpose purpose, uint64_t epoch, base::View plain) {
   VERIFY(plain.size() <= INT32_MAX);
   base::Bytes out(kOverhead + plain.size());
@@ -83,7 +83,7 @@ base::Bytes seal(const InstanceKey& key, const Uuid& uuid, Purpose purpose, uint
 
   base::View header = base::View(out).first(kHeaderBytes);
   base::View nonce = base::View(out).subspan(kHeaderBytes, kNonceBytes);
-  CipherContext c = begin(true, derive(key, header.subspan(kSaltAt)), nonce, uuid, header);
+  CipherContext c = begin(true, derive(key, header.subspan(kSaltAt), kInfo), nonce, uuid, header);
   uint8_t* text = out.data() + kHeaderBytes + kNonceBytes;
   int n = 0;
   VERIFY(plain.empty() || EVP_CipherUpdate(c.get(), text, &n, plain.data(), static_cast<int>(plain.size())) == 1);
@@ -103,7 +103,7 @@ std::optional<base::Bytes> unseal(const InstanceKey& key, const Uuid& uuid, Purp
   std::array<uint8_t, kTagBytes> tag{};
   std::copy(envelope.end() - kTagBytes, envelope.end(), tag.begin());
 
-  CipherContext c = begin(false, derive(key, header.subspan(kSaltAt)), nonce, uuid, header);
+  CipherContext c = begin(false, derive(key, header.subspan(kSaltAt), kInfo), nonce, uuid, header);
   base::Bytes plain(text.size());
   int n = 0;
   VERIFY(text.empty() || EVP_CipherUpdate(c.get(), plain.data(), &n, text.data(), static_cast<int>(text.size())) == 1);

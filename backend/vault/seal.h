@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "lib/base/bytes.h"
 #include "lib/base/secret.h"
@@ -13,6 +14,9 @@ namespace vault {
 
 using InstanceKey = base::Secret<32>;
 using Uuid = std::array<uint8_t, 16>;
+
+// HKDF-SHA256.
+base::Secret<32> derive(const base::Secret<32>& secret, base::View salt, std::string info);
 
 // What an envelope is for; authenticated, so that one kind cannot be put in another's place.
 enum class Purpose : uint8_t {

@@ -86,6 +86,17 @@ void wiping_free(void* at, size_t n_bytes) {
   std::free(at);
 }
 
+std::string hex(View bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 bool equal_constant_time(View a, View b) {
   if (a.size() != b.size()) return false;
   uint8_t differing = 0;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace base {
@@ -40,6 +41,9 @@ inline void append(Bytes& to, View more) {
   memcpy(to.data() + at, more.data(), more.size());
 }
 inline Bytes copy_of(View bytes) { return {bytes.begin(), bytes.end()}; }
+
+// Two lower-case digits a byte.
+std::string hex(View bytes);
 
 // Compares in a time that depends on the lengths only.
 bool equal_constant_time(View a, View b);
