@@ -10,13 +10,11 @@
 #include <cstring>
 #include <fstream>
 
+#include "backend/control/failure.h"
+
 namespace backend {
 
 using nlohmann::json;
-
-namespace {
-json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
-}  // namespace
 
 json Control::ask(const json& request) {
   sockaddr_un address{};

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/control/answers.h"
+#include "backend/control/failure.h"
 #include "backend/control/identity_answers.h"
 #include "backend/control/measure_answers.h"
 #include "backend/control/move_commands.h"
@@ -19,7 +20,6 @@ using nlohmann::json;
 constexpr size_t kLongestLabel = 256;
 constexpr const char* kMeasureNames = "measure is off, on or required";
 
-json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
 json outcome(const vault::Result<>& result) { return result.ok() ? json{{"ok", true}} : failure(result.error().text); }
 
 json list(Manager& manager, const json&) {
@@ -33,7 +33,7 @@ json list(Manager& manager, const json&) {
 json with_uuid(const json& request, const std::function<json(const vault::Uuid&)>& act) {
   auto text = request.find("uuid");
   auto uuid = text != request.end() && text->is_string() ? vault::uuid_in(text->get<std::string>()) : std::nullopt;
-  return uuid ? act(*uuid) : failure("a uuid is needed, as 01234567-89ab-cdef-0123-456789abcdef");
+  return uuid ? act(*uuid) : failure(kNeedsUuid);
 }
 
 json show(Manager& manager, const json& request) {

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "backend/control/failure.h"
+
 namespace backend {
 
 using nlohmann::json;
@@ -11,7 +13,6 @@ namespace {
 
 constexpr int kSoonDays = 60;
 
-json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
 json finding(const char* level, const std::string& text) { return {{"level", level}, {"text", text}}; }
 
 const char* remedy(const Certifier& certifier) {

@@ -2,6 +2,7 @@
 #include "backend/control/move_commands.h"
 
 #include "backend/control/base64.h"
+#include "backend/control/failure.h"
 
 namespace backend {
 
@@ -10,7 +11,6 @@ using vault::Custody;
 
 namespace {
 
-json failure(const std::string& text) { return {{"ok", false}, {"error", text}}; }
 // `busy`: it may be otherwise in a moment.
 json failure(const vault::Refusal& why) {
   return {{"ok", false}, {"error", why.text}, {"busy", why.kind == vault::Refusal::Kind::Leased}};
@@ -20,7 +20,6 @@ json with_paper(const vault::Result<base::Bytes>& paper) {
 }
 
 std::optional<vault::Uuid> uuid_of(const json& request) { return vault::uuid_in(request.value("uuid", std::string())); }
-const char* const kNeedsUuid = "a uuid is needed, as 01234567-89ab-cdef-0123-456789abcdef";
 
 std::optional<base::Bytes> paper_of(const json& request) { return from_base64(request.value("paper", std::string())); }
 
