@@ -4,21 +4,12 @@
 #include <fstream>
 #include <iterator>
 
-#include "tests/clients/tspi/privacy_ca.h"
+#include "tests/clients/tspi/applicant.h"
 
 namespace tspi {
 namespace {
 
 constexpr UINT32 kPcr = 8;
-
-TSS_HKEY key_of(const Session& session, const client::PubKey& pub) {
-  TSS_HKEY key = session.key_object(TSS_KEY_TYPE_LEGACY);
-  Bytes blob = pub.encode();
-  must(Tspi_SetAttribData(key, TSS_TSPATTRIB_KEY_BLOB, TSS_TSPATTRIB_KEYBLOB_PUBLIC_KEY,
-                          static_cast<UINT32>(blob.size()), blob.data()),
-       "set a public key");
-  return key;
-}
 
 Bytes endorsement_of(const Session& session) {
   TSS_HKEY key = 0;
@@ -26,32 +17,10 @@ Bytes endorsement_of(const Session& session) {
   return modulus_of(key);
 }
 
-// As a platform holds it from its maker.
-void set_certificate(const Session& session, Bytes certificate) {
-  must(Tspi_SetAttribData(session.tpm, TSS_TSPATTRIB_TPM_CREDENTIAL, TSS_TPMATTRIB_EKCERT,
-                          static_cast<UINT32>(certificate.size()), certificate.data()),
-       "set the certificate of the endorsement key");
-}
-
 Bytes request(const Session& session, const PrivacyCa& ca, TSS_HKEY identity, const std::string& label) {
-  Bytes text(label.begin(), label.end());
-  UINT32 size = 0;
-  BYTE* data = nullptr;
-  TSS_RESULT result = Tspi_TPM_CollateIdentityRequest(session.tpm, session.srk, key_of(session, ca.public_key()),
-                                                      static_cast<UINT32>(text.size()), text.data(), identity,
-                                                      TSS_ALG_AES, &size, &data);
-  if (!gives(result, TSS_SUCCESS, "an identity is made and its request collated")) return {};
-  return {data, data + size};
-}
-
-TSS_RESULT activate(const Session& session, TSS_HKEY identity, Attestation attestation, Bytes& credential) {
-  UINT32 size = 0;
-  BYTE* data = nullptr;
-  Bytes &asym = attestation.asymmetric, &sym = attestation.symmetric;
-  TSS_RESULT result = Tspi_TPM_ActivateIdentity(session.tpm, identity, static_cast<UINT32>(asym.size()), asym.data(),
-                                                static_cast<UINT32>(sym.size()), sym.data(), &size, &data);
-  if (result == TSS_SUCCESS) credential = Bytes(data, data + size);
-  return result;
+  Bytes requested;
+  TSS_RESULT result = collate(session, ca, identity, label, requested);
+  return gives(result, TSS_SUCCESS, "an identity is made and its request collated") ? requested : Bytes();
 }
 
 bool test_application(const PrivacyCa& ca, const Bytes& requested, const std::string& label, Applicant& applicant,

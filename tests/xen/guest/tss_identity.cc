@@ -11,7 +11,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "tests/clients/tspi/privacy_ca.h"
+#include "tests/clients/tspi/applicant.h"
 
 namespace {
 
@@ -30,45 +30,15 @@ Key authority_in(const char* path) {
   return key;
 }
 
-TSS_HKEY tss_key(const Session& session, const client::PubKey& pub) {
-  TSS_HKEY key = session.key_object(TSS_KEY_TYPE_LEGACY);
-  Bytes blob = pub.encode();
-  must(Tspi_SetAttribData(key, TSS_TSPATTRIB_KEY_BLOB, TSS_TSPATTRIB_KEYBLOB_PUBLIC_KEY,
-                          static_cast<UINT32>(blob.size()), blob.data()),
-       "set the CA's key");
-  return key;
-}
-
-Bytes request(const Session& session, const PrivacyCa& ca, TSS_HKEY identity, Bytes endorsement) {
-  must(Tspi_SetAttribData(session.tpm, TSS_TSPATTRIB_TPM_CREDENTIAL, TSS_TPMATTRIB_EKCERT,
-                          static_cast<UINT32>(endorsement.size()), endorsement.data()),
-       "set the certificate of the endorsement key");
-  Bytes label = {'r', 'i', 'g'};
-  UINT32 size = 0;
-  BYTE* data = nullptr;
-  must(Tspi_TPM_CollateIdentityRequest(session.tpm, session.srk, tss_key(session, ca.public_key()),
-                                       static_cast<UINT32>(label.size()), label.data(), identity, TSS_ALG_AES, &size,
-                                       &data),
-       "Tspi_TPM_CollateIdentityRequest");
-  return {data, data + size};
-}
-
-TSS_RESULT activate(const Session& session, TSS_HKEY identity, Attestation attestation, Bytes& credential) {
-  UINT32 size = 0;
-  BYTE* data = nullptr;
-  Bytes &asym = attestation.asymmetric, &sym = attestation.symmetric;
-  TSS_RESULT result = Tspi_TPM_ActivateIdentity(session.tpm, identity, static_cast<UINT32>(asym.size()), asym.data(),
-                                                static_cast<UINT32>(sym.size()), sym.data(), &size, &data);
-  if (result == TSS_SUCCESS) credential = Bytes(data, data + size);
-  return result;
-}
-
 bool run(const Key& authority, const Bytes& endorsement) {
   Session session("30003");
   PrivacyCa ca(authority);
   TSS_HKEY identity = session.key_object(TSS_KEY_TYPE_IDENTITY | TSS_KEY_AUTHORIZATION);
   session.assign_secret(identity, 0x1d);
-  auto applicant = ca.open(request(session, ca, identity, endorsement));
+  Bytes requested;
+  set_certificate(session, endorsement);
+  must(collate(session, ca, identity, "rig", requested), "Tspi_TPM_CollateIdentityRequest");
+  auto applicant = ca.open(requested);
   if (!holds(applicant && ca.is_bound(*applicant), "the CA opens a request that is bound to it")) return false;
   must(Tspi_Key_LoadKey(identity, session.srk), "load the identity key");
   Bytes certified = ca.endorsed_by_maker(*applicant), credential;

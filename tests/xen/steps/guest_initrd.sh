@@ -22,7 +22,7 @@ printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 
 compile guest/tss_quote -ltspi
 tests=$here/..
-compile guest/tss_identity "$tests"/clients/tspi/{session,openssl,privacy_ca,verify}.cc "$tests/engine/tpm_client.cc" \
+compile guest/tss_identity "$tests"/clients/tspi/{session,openssl,privacy_ca,verify,applicant}.cc "$tests/engine/tpm_client.cc" \
   "-I$tests/.." -Wno-missing-field-initializers -ltspi -lcrypto
 compile guest/suspend_self
 compile guest/ring_flood -lxenstore -lxengnttab -lxenevtchn
