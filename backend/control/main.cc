@@ -52,7 +52,7 @@ constexpr std::array kCommands = {
     Command{"export", "lock an instance and export it to an invitation, or end that", true},
     Command{"release", "give up an exported instance for ever: writes the token that lets it run there", true},
     Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
-    Command{"move", "move an instance to another host: all of the above by one command", true},
+    Command{"move", "move an instance to another host: invite, export, import and release by one command", true},
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
