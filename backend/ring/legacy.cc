@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "backend/ring/error_response.h"
+#include "backend/ring/page.h"
 #include "lib/base/verify.h"
 
 namespace backend {
@@ -12,7 +13,6 @@ namespace {
 
 // The slot, as guests of 64 bits have it: the packet's address, then reference, a filler and size.
 constexpr size_t kAddressAt = 0, kReferenceAt = 8, kSizeAt = 14;
-constexpr uint16_t kPageBytes = 4096;
 constexpr uint16_t kShortestPacket = 10;  // tag, size, ordinal or code
 constexpr uint16_t kFirstRequestTag = 0xc1, kLastRequestTag = 0xc3, kFirstResponseTag = 0xc4, kLastResponseTag = 0xc6;
 
@@ -37,12 +37,11 @@ LegacyRing::Slot LegacyRing::load_slot() const {
           .size = static_cast<uint16_t>(*rest >> 48)};
 }
 
-bool LegacyRing::holds_answer(const Slot& slot) { return slot.offset <= kPageBytes - kShortestPacket; }
+bool LegacyRing::holds_error(const Slot& slot) { return slot.offset <= kPageBytes - kErrorBytes; }
 
-bool LegacyRing::in_one_page(const Slot& slot) {
+bool LegacyRing::well_placed(const Slot& slot) {
   base::Untrusted<uint16_t> untrusted_size(slot.size);
-  return holds_answer(slot) &&
-         untrusted_size.within(kShortestPacket, static_cast<uint16_t>(kPageBytes - slot.offset)).has_value();
+  return slot.offset <= kPageBytes - kPacketBytes && untrusted_size.within(kShortestPacket, kPacketBytes).has_value();
 }
 
 Transfers::Moved LegacyRing::fetch() {
@@ -65,8 +64,8 @@ uint32_t LegacyRing::size_in_packet() const {
 
 base::Result<Request, Ring::Refusal> LegacyRing::take() {
   slot_ = load_slot();
-  if (!holds_answer(slot_)) return refuse(Refusal::Unreachable);
-  if (!in_one_page(slot_)) return refuse(Refusal::BadLength);
+  if (!holds_error(slot_)) return refuse(Refusal::Unreachable);
+  if (!well_placed(slot_)) return refuse(Refusal::BadLength);
   auto moved = fetch();
   if (moved == Transfers::Moved::Broken) return Refusal::Idle;
   if (moved == Transfers::Moved::NotGranted) return refuse(Refusal::Unreachable);
@@ -80,7 +79,7 @@ base::Result<Request, Ring::Refusal> LegacyRing::take() {
 
 base::Result<Request, Ring::Refusal> LegacyRing::take_untold() {
   slot_ = load_slot();
-  if (!in_one_page(slot_) || fetch() != Transfers::Moved::Done) return Refusal::Idle;
+  if (!well_placed(slot_) || fetch() != Transfers::Moved::Done) return Refusal::Idle;
   if (packet() != Packet::Request || size_in_packet() != slot_.size) return Refusal::Idle;
   std::optional<base::ForeignBytes> command = transfers_.incoming().part(0, slot_.size);
   VERIFY(command.has_value());
@@ -88,13 +87,13 @@ base::Result<Request, Ring::Refusal> LegacyRing::take_untold() {
 }
 
 base::ForeignBytes LegacyRing::response_area() const {
-  std::optional<base::ForeignBytes> area = transfers_.outgoing().part(0, kPageBytes - slot_.offset);
+  std::optional<base::ForeignBytes> area = transfers_.outgoing().part(0, kPacketBytes);
   VERIFY(area.has_value());
   return *area;
 }
 
 void LegacyRing::finish(size_t length) {
-  VERIFY(length <= static_cast<size_t>(kPageBytes - slot_.offset));
+  VERIFY(length <= kPageBytes - slot_.offset);
   auto size = static_cast<uint16_t>(length);
   switch (transfers_.deliver(slot_.ref, slot_.offset, size)) {
     case Transfers::Moved::Done:
@@ -110,11 +109,11 @@ void LegacyRing::finish(size_t length) {
 // frontend would take the notification for the answer to its next command.
 void LegacyRing::answer_unread(uint32_t return_code) {
   slot_ = load_slot();
-  if (!in_one_page(slot_) || fetch() != Transfers::Moved::Done) return;
+  if (!well_placed(slot_) || fetch() != Transfers::Moved::Done) return;
   uint32_t size = size_in_packet();
   if (packet() == Packet::Request && size == slot_.size) return answer(return_code);
   bool untold = packet() == Packet::Response && size != slot_.size && size >= kShortestPacket &&
-                size <= static_cast<uint32_t>(kPageBytes - slot_.offset);
+                size <= kPacketBytes;
   if (untold) tell_size(static_cast<uint16_t>(size));
 }
 

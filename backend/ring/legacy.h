@@ -48,9 +48,10 @@ class LegacyRing : public Ring {
   };
   enum class Packet { Request, Response, Malformed };
   Slot load_slot() const;
-  // Whether there is room for an answer there.
-  static bool holds_answer(const Slot& slot);
-  static bool in_one_page(const Slot& slot);
+  // Whether there is room for an error there.
+  static bool holds_error(const Slot& slot);
+  // Whether there is a command there, and room for every response to it.
+  static bool well_placed(const Slot& slot);
   Transfers::Moved fetch();
   Packet packet() const;
   uint32_t size_in_packet() const;
