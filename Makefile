@@ -141,7 +141,7 @@ install: all
 	install -m 755 $(filter %/vtpmd %/vtpm-grantd %/vtpm-measure,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
 	install -D -m 644 backend/control/vtpmctl.8 $(DESTDIR)/usr/share/man/man8/vtpmctl.8
 	install -D -m 644 backend/control/vtpmctl.bash $(DESTDIR)/usr/share/bash-completion/completions/vtpmctl
-	install -m 644 backend/manager/vtpm-managerd.8 backend/domwatch/vtpm-domwatch.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8
+	install -m 644 backend/manager/vtpm-managerd.8 backend/domwatch/vtpm-domwatch.8 backend/grantd/vtpm-grantd.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8
 	install -D -m 644 hotplug/vtpm-managerd.service $(DESTDIR)/usr/lib/systemd/system/vtpm-managerd.service
 	install -m 644 hotplug/vtpm-domwatch.service hotplug/vtpm-frontend.service $(DESTDIR)/usr/lib/systemd/system
 	install -D -m 644 hotplug/vtpm-managerd.conf $(DESTDIR)/etc/vtpm/vtpm-managerd.conf
