@@ -25,6 +25,7 @@ struct Options {
   std::string listen, user;
   bool device = false;
   unsigned number = 0;
+  frontend::Shim::Protocol protocol = frontend::Shim::Protocol::AsAnnounced;
   unsigned connect_seconds = 30;
   unsigned command_seconds = 300;  // the longest duration a TPM 1.2 reports
 };
@@ -82,7 +83,7 @@ xen::Result<> run(const Options& options) {
   // First of all, so that it holds nothing else.
   auto keeper = TRY(frontend::Keeper::start());
   Fd ending = signals_to_end();
-  auto shim = TRY(frontend::Shim::open(options.number, std::move(keeper), ending.get()));
+  auto shim = TRY(frontend::Shim::open(options.number, options.protocol, std::move(keeper), ending.get()));
   unsigned domain = TRY(shim->domain());
   Fd lock = TRY(frontend::lock_device(domain, options.number));
   TRY(shim->connect(seconds(options.connect_seconds)));
@@ -101,6 +102,10 @@ int main(int argc, char** argv) {
   app.add_flag("--device", options.device, "make /dev/tpmN through /dev/vtpmx");
   app.add_option("--number", options.number, "which of the domain's vTPMs, by default the first")
       ->check(CLI::Range(0, 65535));
+  using Protocol = frontend::Shim::Protocol;
+  app.add_option("--protocol", options.protocol,
+                 "the version of the ring, v1 or v2, instead of what the backend announces")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Protocol>{{"v1", Protocol::V1}, {"v2", Protocol::V2}}));
   app.add_option("--user", options.user, "become this user after set-up");
   app.add_option("--connect-timeout", options.connect_seconds, "seconds to wait for the backend");
   app.add_option("--command-timeout", options.command_seconds, "seconds until a command is cancelled");

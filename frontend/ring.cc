@@ -75,18 +75,21 @@ xen::Result<base::Bytes> Ring::transact(base::View command, uint8_t locality, mi
   return response();
 }
 
-xen::Result<bool> Ring::wait(milliseconds most, const Interruption& interruption) const {
+xen::Result<bool> AnyRing::wait(milliseconds most, const Interruption& interruption) {
   Clock::time_point end = Clock::now() + most;
-  while (progress() == Progress::Running) {
+  while (busy()) {
     auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     if (left.count() <= 0) return false;
     pollfd set[] = {{fd(), POLLIN, 0}, {interruption.fd, POLLIN, 0}};
     int ready = poll(set, std::size(set), static_cast<int>(left.count()));
     if (ready < 0 && errno != EINTR) return xen::failed("wait for response");
     if (ready <= 0) continue;
-    if (set[0].revents != 0) TRY(acknowledge());
+    if (set[0].revents != 0) {
+      TRY(channel_.acknowledge());
+      rung_ = true;
+    }
     // The answer may have been written before the ring ended.
-    if (set[1].revents != 0 && progress() == Progress::Running && !TRY(interruption.look())) {
+    if (set[1].revents != 0 && busy() && !TRY(interruption.look())) {
       return xen::SysError{ECONNRESET, "wait for response"};
     }
   }

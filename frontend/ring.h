@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ring: the front half of the tpmif v2 page: shares it, sends one command at a time, waits for the answer.
+// Ring: the front half of the tpmif v2 page: shares it, sends one command at a time, waits for the answer. AnyRing:
+// what it has in common with the one of version 1.
 #pragma once
 
 #include <chrono>
@@ -20,15 +21,39 @@ struct Interruption {
   std::function<xen::Result<bool>()> look;
 };
 
-class Ring {
+class AnyRing {
  public:
-  // A page and an event channel that only `backend` can join; nobody has yet.
-  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend);
+  virtual ~AnyRing() = default;
+  AnyRing(const AnyRing&) = delete;
+  AnyRing& operator=(const AnyRing&) = delete;
 
   xen::GrantRef ref() const { return share_.ref(); }
   xen::Port port() const { return channel_.port(); }
-  // Readable when the backend has notified.
+  // Readable when the backend has notified. Also for whoever must keep the event channel from being closed.
   int fd() const { return channel_.fd(); }
+
+  // Sends the command and waits for its response: after `patience` the command is cancelled, where that can be done,
+  // and given up `grace` later (ETIMEDOUT). EMSGSIZE: it does not fit. ECANCELED: the backend ended it without an
+  // answer. ECONNRESET: the ring stands no more. EBADMSG: what it got is no response.
+  virtual xen::Result<base::Bytes> transact(base::View command, uint8_t locality, std::chrono::milliseconds patience,
+                                            std::chrono::milliseconds grace, const Interruption& interruption) = 0;
+  // Whether a command has been sent and is not answered.
+  virtual bool busy() const = 0;
+
+ protected:
+  AnyRing(xen::GrantShare share, xen::EventChannel channel) : share_(std::move(share)), channel_(std::move(channel)) {}
+  // Whether the command ended in time.
+  xen::Result<bool> wait(std::chrono::milliseconds most, const Interruption& interruption);
+
+  xen::GrantShare share_;
+  xen::EventChannel channel_;
+  bool rung_ = false;  // a notification has been taken
+};
+
+class Ring : public AnyRing {
+ public:
+  // A page and an event channel that only `backend` can join; nobody has yet.
+  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend);
 
   // Puts the command on the page. EMSGSIZE: it does not fit; EBUSY: the last one is not finished.
   xen::Result<> submit(base::View command, uint8_t locality);
@@ -43,26 +68,18 @@ class Ring {
   // is behind the response's own size is cut off: it would be taken for the beginning of the next.
   xen::Result<base::Bytes> response() const;
 
-  // submit(), then response(): after `patience` the command is cancelled, and given up `grace` later (ETIMEDOUT).
-  // ECANCELED: the backend ended it without an answer. ECONNRESET: the ring stands no more.
+  // submit(), then response().
   xen::Result<base::Bytes> transact(base::View command, uint8_t locality, std::chrono::milliseconds patience,
                                     std::chrono::milliseconds grace = std::chrono::seconds(2),
-                                    const Interruption& interruption = {});
-
-  // The descriptor behind the event channel, for whoever must keep it from being closed.
-  int channel_descriptor() const { return channel_.fd(); }
+                                    const Interruption& interruption = {}) override;
+  bool busy() const override { return progress() == Progress::Running; }
 
   // For those who test the other half with what is not a command.
   base::ForeignBytes page() const { return share_.bytes(); }
   void notify() const { static_cast<void>(channel_.notify()); }
 
  private:
-  Ring(xen::GrantShare share, xen::EventChannel channel) : share_(std::move(share)), channel_(std::move(channel)) {}
-  // Whether the command ended in time.
-  xen::Result<bool> wait(std::chrono::milliseconds most, const Interruption& interruption) const;
-
-  xen::GrantShare share_;
-  xen::EventChannel channel_;
+  using AnyRing::AnyRing;
 };
 
 }  // namespace frontend

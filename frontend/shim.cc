@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "frontend/legacy_ring.h"
 #include "lib/base/log.h"
 #include "xenstore-schema/vtpm.h"
 
@@ -28,18 +29,21 @@ xen::Result<Found> found(const xen::Result<T>& read, const T& ours) {
 
 }  // namespace
 
-Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, Keeper keeper, int ending)
+Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, Protocol protocol, Keeper keeper,
+           int ending)
     : store_(std::move(store)),
       front_(std::move(front)),
       back_(std::move(back)),
+      protocol_(protocol),
       keeper_(std::move(keeper)),
       ending_(ending) {}
 
-xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Keeper keeper, int ending) {
+xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Protocol protocol, Keeper keeper, int ending) {
   auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
   xen::Path front = schema::frontend::own_dir(device);
   auto back = TRY(schema::read(*store, schema::frontend::backend(front)));
-  std::unique_ptr<Shim> shim(new Shim(std::move(store), std::move(front), std::move(back), std::move(keeper), ending));
+  std::unique_ptr<Shim> shim(
+      new Shim(std::move(store), std::move(front), std::move(back), protocol, std::move(keeper), ending));
   shim->front_watch_ = TRY(shim->store_->watch(shim->front_, "frontend"));
   TRY(shim->discover());
   shim->either_ = Fd(epoll_create1(EPOLL_CLOEXEC));
@@ -85,24 +89,47 @@ xen::Result<> Shim::negotiate(milliseconds most) {
     TRY(show(State::Initialising));
   }
   State before = TRY(state_of(schema::backend::state(back_)));
-  TRY(offer());
+  const bool version_2 = TRY(speaks_version_2(end));
+  TRY(offer(version_2));
   // One that has closed an earlier ring sees the offer and comes back; one that closes now refuses.
   if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, end));
   auto decided = [](State s) { return s == State::Connected || s == State::Closing || s == State::Closed; };
   State state = TRY(wait_for(decided, end));
   if (!decided(state) || before == State::Closed) return xen::SysError{ETIMEDOUT, "wait for the backend"};
-  auto version = state == State::Connected ? schema::read(*store_, schema::backend::feature_protocol_v2(back_))
-                                           : xen::Result<std::string>(std::string());
-  if (!version.ok() || version.value().empty()) return xen::SysError{ECONNREFUSED, "connect to the backend"};
+  bool understood = state == State::Connected && (!version_2 || TRY(announces_version_2()));
+  if (!understood) return xen::SysError{ECONNREFUSED, "connect to the backend"};
   return show(State::Connected);
 }
 
-xen::Result<> Shim::offer() {
-  ring_ = TRY(Ring::make(backend_));
-  auto offered = store_->transact([this](xen::Transaction& t) -> xen::Result<> {
+xen::Result<bool> Shim::announces_version_2() const {
+  auto told = schema::read(*store_, schema::backend::feature_protocol_v2(back_));
+  if (told.ok()) return !told.value().empty();
+  if (told.error().number == ENOENT || told.error().number == EBADMSG) return false;
+  return told.error();
+}
+
+// A backend says so before it waits for an offer; what it says stays when it has closed.
+xen::Result<bool> Shim::speaks_version_2(Deadline end) {
+  if (protocol_ != Protocol::AsAnnounced) return protocol_ == Protocol::V2;
+  State state = TRY(wait_for([](State s) { return s != State::Initialising && s != State::Unknown; }, end));
+  bool waits = state == State::InitWait || state == State::Connected;
+  return !waits || TRY(announces_version_2());
+}
+
+xen::Result<> Shim::offer(bool version_2) {
+  if (version_2) {
+    ring_ = TRY(Ring::make(backend_));
+  } else {
+    base::log(base::Level::Notice, "speaks version 1 of the ring");
+    ring_ = TRY(LegacyRing::make(backend_));
+  }
+  auto offered = store_->transact([&](xen::Transaction& t) -> xen::Result<> {
     TRY(schema::write(t, schema::frontend::ring_ref(front_), ring_->ref()));
     TRY(schema::write(t, schema::frontend::event_channel(front_), ring_->port()));
-    return schema::write(t, schema::frontend::feature_protocol_v2(front_), "1");
+    const auto feature = schema::frontend::feature_protocol_v2(front_);
+    if (version_2) return schema::write(t, feature, "1");
+    // One that spoke version 2 may have been here.
+    return TRY(t.exists(feature.path)) ? t.remove(feature.path) : xen::Result<>();
   });
   if (!offered.ok()) return offered;
   return show(State::Initialised);
@@ -118,9 +145,10 @@ xen::Result<base::Bytes> Shim::transact(base::View command, uint8_t locality, mi
   };
   constexpr milliseconds kGrace{2000};
   auto response = ring_->transact(command, locality, patience, kGrace, {either_.get(), look_again});
-  if (response.ok() || response.error().number == EMSGSIZE) return response;
+  bool unsent = !response.ok() && (response.error().number == EMSGSIZE || response.error().number == EOPNOTSUPP);
+  if (response.ok() || unsent) return response;
   // Only a command that the backend has ended leaves a page that can be used again.
-  if (response.error().number != ECANCELED || ring_->progress() == Ring::Progress::Running) {
+  if (response.error().number != ECANCELED || ring_->busy()) {
     close();
     return response;
   }
@@ -178,7 +206,7 @@ void Shim::close() {
 }
 
 void Shim::abandon() {
-  auto kept = keeper_.keep(ring_->channel_descriptor());
+  auto kept = keeper_.keep(ring_->fd());
   if (kept.ok()) {
     ring_.reset();
     return;

@@ -15,16 +15,18 @@ namespace frontend {
 
 class Shim {
  public:
+  // Which version of the ring is spoken.
+  enum class Protocol : uint8_t { AsAnnounced, V1, V2 };
   // The device of that number. Nothing is negotiated yet; ENOENT when the domain has no such device. Whatever waits is
   // told to end (ECANCELED) while `ending` is readable.
-  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Keeper keeper, int ending);
+  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Protocol protocol, Keeper keeper, int ending);
   ~Shim();
 
   // This domain's number, as it is now.
   xen::Result<unsigned> domain() const;
 
   // Offers a new ring and waits for the backend to join it; whatever was before is closed first. ETIMEDOUT when it
-  // does not, ECONNREFUSED when it closes the device or does not speak version 2.
+  // does not, ECONNREFUSED when it closes the device or does not speak that version.
   xen::Result<> connect(std::chrono::milliseconds most);
   bool connected() const { return ring_ != nullptr; }
 
@@ -59,18 +61,21 @@ class Shim {
     Replaced,  // the toolstack has made the device anew, or removed it: the domain was suspended, or lost the device
     Taken,     // another driver has offered a ring of its own
   };
-  Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, Keeper keeper, int ending);
+  Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, Protocol protocol, Keeper keeper,
+       int ending);
 
+  using Deadline = std::chrono::steady_clock::time_point;
   // Where the backend is now; both change with a suspension.
   xen::Result<> discover();
   xen::Result<> negotiate(std::chrono::milliseconds most);
-  xen::Result<> offer();
+  xen::Result<bool> announces_version_2() const;
+  xen::Result<bool> speaks_version_2(Deadline end);
+  xen::Result<> offer(bool version_2);
   xen::Result<Standing> standing() const;
   // Lets go of a ring of another life of this domain.
   void abandon();
   xen::Result<State> state_of(const schema::Node<schema::Xenbus>& node) const;
   xen::Result<> show(State state);
-  using Deadline = std::chrono::steady_clock::time_point;
   template <class F>
   xen::Result<State> wait_for(F wanted, Deadline end, bool even_when_ending = false);
   xen::Result<bool> swallow_events() const;
@@ -79,11 +84,12 @@ class Shim {
   xen::Path front_, back_;
   xen::DomId backend_{};
   std::optional<xen::Watch> front_watch_, back_watch_;
+  Protocol protocol_;
   Keeper keeper_;
   int ending_;
   Fd either_;  // XenStore or the end
   State shown_ = State::Unknown;
-  std::unique_ptr<Ring> ring_;
+  std::unique_ptr<AnyRing> ring_;
 };
 
 }  // namespace frontend

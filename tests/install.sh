@@ -17,11 +17,13 @@ cat >"$scratch/expected" <<'LIST'
 644 /usr/share/bash-completion/completions/vtpmctl
 644 /usr/share/man/man8/vtpm-domwatch.8
 644 /usr/share/man/man8/vtpm-frontend.8
+644 /usr/share/man/man8/vtpm-grantd.8
 644 /usr/share/man/man8/vtpm-managerd.8
 644 /usr/share/man/man8/vtpm-socketd.8
 644 /usr/share/man/man8/vtpmctl.8
 755 /etc/init.d/vtpm-managerd
 755 /etc/xen/scripts/vtpm
+755 /usr/libexec/vtpm/vtpm-grantd
 755 /usr/libexec/vtpm/vtpm-measure
 755 /usr/bin/vtpm-migrate-ssh
 755 /usr/libexec/vtpm/vtpmd

@@ -64,7 +64,7 @@ void Manager::on_adoption(DeviceId id) {
 void Manager::adopt(DeviceId id, const message::Hello& hello, Channel::Datagram datagram, Channel channel) {
   auto pidfd = watch_process(datagram.sender);
   if (!pidfd.ok()) return base::log(Level::Error, "device " + text_of(id) + ": " + pidfd.error().text());
-  Process process{datagram.sender, std::move(pidfd).take(), std::move(channel), {}};
+  Process process{datagram.sender, std::move(pidfd).take(), std::move(channel), {}, {}};
   auto instance = vault_.load(hello.uuid);
   auto lease = vault_.lease(hello.uuid);
   bool its_own = instance.ok() && lease.ok() && instance.value().power.cycle == hello.power_cycle &&

@@ -60,6 +60,8 @@ std::string text_of(message::Failure why) {
       return "the worker could not be confined: see the log of vtpmd";
     case message::Failure::BadState:
       return "the stored state is malformed";
+    case message::Failure::NoGrantd:
+      return "vtpm-grantd, which copies for a guest on version 1 of the ring, does not answer: see its log";
     case message::Failure::PeerBroke:
       return "the frontend broke the protocol on the shared page";
   }
@@ -96,14 +98,17 @@ bool Manager::start(Device& device) {
     refuse(device, plan.error().text);
     return false;
   }
-  auto process = spawner_.spawn(device.id);
+  bool legacy = device.ring->version == 1;
+  auto process = legacy ? spawner_.spawn_with_grantd(device.id) : spawner_.spawn(device.id);
   if (!process.ok()) {
     refuse(device, process.error().text());
     return false;
   }
   device.starts.push_back(Clock::now());
   attach(device, std::move(process).take());
-  log(Level::Info, device, "worker " + std::to_string(device.worker->process.pid) + ": " + text_of(plan.value().kind));
+  log(Level::Info, device,
+      "worker " + std::to_string(device.worker->process.pid) + ": " + text_of(plan.value().kind) +
+          (legacy ? ", version 1 of the ring" : ""));
   return send_start(device, plan.value(), instance.value());
 }
 
@@ -178,6 +183,7 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   start.domain = static_cast<uint16_t>(device.id.domain);
   start.device = device.id.number;
   start.kind = plan.kind;
+  start.ring_version = device.ring->version;
   start.grant_ref = static_cast<uint32_t>(device.ring->grant);
   start.port = static_cast<uint32_t>(device.ring->port);
   start.localities = instance.settings.localities;
@@ -210,6 +216,26 @@ void Manager::attach(Device& device, Process process) {
   device.worker->serial = serial;
   loop_.add(device.worker->process.channel.fd(), [this, id, serial] { on_channel(id, serial); });
   loop_.add(device.worker->process.pidfd.get(), [this, id, serial] { on_exit(id, serial); });
+  if (!device.worker->process.grantd) return;
+  auto [at, _] = grantds_.emplace(serial, HeldGrantd{id, std::move(*device.worker->process.grantd)});
+  loop_.add(at->second.process.pidfd.get(), [this, serial] { on_grantd_exit(serial); });
+}
+
+// It ends with its worker; one that ends by itself leaves a worker that can serve nobody.
+void Manager::on_grantd_exit(uint64_t serial) {
+  auto at = grantds_.find(serial);
+  if (at == grantds_.end()) return;
+  HeldGrantd ended = std::move(at->second);
+  grantds_.erase(at);
+  loop_.remove(ended.process.pidfd.get());
+  siginfo_t how{};
+  bool reaped = ::waitid(P_PIDFD, static_cast<id_t>(ended.process.pidfd.get()), &how, WEXITED | WNOHANG) == 0;
+  if (reaped && how.si_code == CLD_EXITED && how.si_status == 0) return;
+  Worker* left = worker(ended.device, serial);
+  if (left == nullptr) return;
+  log(Level::Error, *device(ended.device),
+      "vtpm-grantd " + std::to_string(ended.process.pid) + " ended by itself: its worker is ended, too");
+  left->process.kill();
 }
 
 void Manager::tell(Device& device, const char* what, xen::Result<> sent) {

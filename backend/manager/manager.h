@@ -200,6 +200,7 @@ class Manager {
   void tell(Device& device, const char* what, xen::Result<> sent);
   void drain(Device& device);
   void attach(Device& device, Process process);
+  void on_grantd_exit(uint64_t serial);
   void on_channel(DeviceId id, uint64_t serial);
   void on_message(Device& device, Channel::Datagram datagram);
   void on_ready(Device& device, const message::Ready& ready);
@@ -213,6 +214,11 @@ class Manager {
   void release_lease(Device& device);
   Here here(const Device& device) const;
   std::optional<xen::DomainState> domain_of(const Device& device) const;
+
+  struct HeldGrantd {
+    DeviceId device;
+    Grantd process;
+  };
 
   // adoption.cc: workers of an earlier manager
   void adopt_left_over();
@@ -237,10 +243,11 @@ class Manager {
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
   std::map<uint64_t, Measurer> measurers_;
-  bool renews_ = false;               // a timer is set
-  bool pool_due_ = false;             // a timer is set
-  unsigned pool_failures_ = 0;        // one after another
-  std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
+  std::map<uint64_t, HeldGrantd> grantds_;  // by the serial of their workers
+  bool renews_ = false;                     // a timer is set
+  bool pool_due_ = false;                   // a timer is set
+  unsigned pool_failures_ = 0;              // one after another
+  std::set<vault::Uuid> owed_marks_;        // a mark that is not on disk yet
   HostBoot host_;
   xen::DomId own_{};
   bool first_scan_ = true;

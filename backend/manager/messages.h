@@ -13,11 +13,13 @@
 
 namespace message {
 
-inline constexpr uint32_t kVersion = 3;
-// The descriptors a worker is born with, and no others beyond standard error.
-inline constexpr int kManagerFd = 3;  // socket pair to the manager that started it
-inline constexpr int kListenFd = 4;   // where a later manager connects to adopt the worker
-inline constexpr int kJournalFd = 5;  // memfd of kJournalBytes, sealed against resizing
+inline constexpr uint32_t kVersion = 4;
+// The descriptors a worker is born with, and no others beyond standard error; the last two for version 1 of the ring.
+inline constexpr int kManagerFd = 3;   // socket pair to the manager that started it
+inline constexpr int kListenFd = 4;    // where a later manager connects to adopt the worker
+inline constexpr int kJournalFd = 5;   // memfd of kJournalBytes, sealed against resizing
+inline constexpr int kGrantdFd = 6;    // socket pair to vtpm-grantd
+inline constexpr int kTransferFd = 7;  // memfd of transfer::kMemoryBytes, shared with it
 inline constexpr size_t kJournalBytes = 512 * 1024;
 inline constexpr size_t kMaxMessage = 1024 * 1024;
 // Of everything that a worker is sent after Start.
@@ -74,6 +76,7 @@ struct Start {
   uint16_t domain = 0;
   uint16_t device = 0;
   StartKind kind = StartKind::PowerOn;
+  uint8_t ring_version = 2;  // 1 or 2
   uint32_t grant_ref = 0;
   uint32_t port = 0;       // the frontend's event channel
   uint8_t localities = 1;  // bit n: locality n may be claimed from the page
@@ -133,6 +136,7 @@ enum class Failure : uint8_t {
   CannotLockDown = 5,
   BadState = 6,   // an opened state was malformed
   PeerBroke = 7,  // the frontend broke the protocol in a way that closes the device
+  NoGrantd = 8,   // vtpm-grantd does not answer
 };
 // The worker exits after this.
 struct Failed {

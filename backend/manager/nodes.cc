@@ -49,14 +49,18 @@ std::string value_into(const xen::Nodes& nodes, const schema::Node<T>& node, std
 }
 
 // What is wrong with the ring a frontend offers.
-std::string read_ring(const xen::Nodes& nodes, const xen::Path& front, Ring& ring) {
-  std::optional<std::string> version;
+std::string read_ring(const xen::Nodes& nodes, const xen::Path& front, FrontRing& ring) {
+  std::optional<std::string> told;
   std::optional<xen::GrantRef> grant;
   std::optional<xen::Port> port;
-  std::string wrong = value_into(nodes, schema::frontend::feature_protocol_v2(front), version);
+  const auto feature = schema::frontend::feature_protocol_v2(front);
+  std::string wrong = read_into(nodes, feature.path, told);
+  // One that knows nothing of version 2 says nothing of it.
+  const uint8_t version = told ? 2 : 1;
+  if (wrong.empty() && told) wrong = value_into(nodes, feature, told);
   if (wrong.empty()) wrong = value_into(nodes, schema::frontend::ring_ref(front), grant);
   if (wrong.empty()) wrong = value_into(nodes, schema::frontend::event_channel(front), port);
-  if (wrong.empty()) ring = {*grant, *port};
+  if (wrong.empty()) ring = {version, *grant, *port};
   return wrong;
 }
 
@@ -67,7 +71,7 @@ std::string read_front(const xen::Nodes& nodes, const xen::Path& front, FrontNod
   wrong = value_into(nodes, schema::frontend::state(front), found.state);
   if (!wrong.empty()) return wrong;
   if (*found.state != Xenbus::Initialised && *found.state != Xenbus::Connected) return {};
-  Ring ring;
+  FrontRing ring;
   wrong = read_ring(nodes, front, ring);
   if (wrong.empty()) found.ring = ring;
   return wrong;

@@ -23,15 +23,16 @@ struct BackNodes {
   uint8_t state = 0;
 };
 
-struct Ring {
+struct FrontRing {
+  uint8_t version = 2;
   xen::GrantRef grant{};
   xen::Port port{};
-  bool operator==(const Ring&) const = default;
+  bool operator==(const FrontRing&) const = default;
 };
 
 struct FrontNodes {
-  std::optional<Xenbus> state;  // nothing: there is no frontend any more
-  std::optional<Ring> ring;     // in states Initialised and Connected
+  std::optional<Xenbus> state;    // nothing: there is no frontend any more
+  std::optional<FrontRing> ring;  // in states Initialised and Connected
 };
 
 // What was found, or that the directory is gone, or what is wrong with it.

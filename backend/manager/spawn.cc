@@ -17,6 +17,8 @@
 #include <memory>
 #include <span>
 
+#include "backend/grantd/descriptors.h"
+#include "backend/ring/transfer.h"
 #include "lib/xen/store.h"
 
 namespace backend {
@@ -25,15 +27,25 @@ using xen::failed;
 
 namespace {
 
-constexpr int kJournalSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
-xen::Result<vault::Fd> make_journal() {
-  vault::Fd journal(::memfd_create("vtpm-journal", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!journal || ::ftruncate(journal.get(), static_cast<off_t>(message::kJournalBytes)) != 0 ||
-      ::fcntl(journal.get(), F_ADD_SEALS, kJournalSeals) != 0) {
-    return failed("make a journal");
+// Memory for several processes, which none of them can resize.
+xen::Result<vault::Fd> make_memory(const char* name, size_t bytes) {
+  vault::Fd memory(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory || ::ftruncate(memory.get(), static_cast<off_t>(bytes)) != 0 ||
+      ::fcntl(memory.get(), F_ADD_SEALS, kSeals) != 0) {
+    return failed("make memory to share");
   }
-  return journal;
+  return memory;
+}
+
+struct Pair {
+  vault::Fd ours, theirs;
+};
+xen::Result<Pair> make_pair() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return failed("make a socket pair");
+  return Pair{vault::Fd(ends[0]), vault::Fd(ends[1])};
 }
 
 xen::Result<sockaddr_un> address_of(const std::string& path) {
@@ -52,12 +64,13 @@ struct Child {
   std::span<const int> given;  // become 3 and those that follow
   const char* program;
   const char* name;
+  std::array<const char*, 2> options = {};  // none: the first is null
 };
 
 // Between fork and exec only what is safe there: a library may have made threads.
 [[noreturn]] void become(const Child& child) {
   constexpr int kAbove = 16;
-  std::array<int, 3> high{};
+  std::array<int, 5> high{};
   const auto n = static_cast<int>(child.given.size());
   for (size_t i = 0; i < child.given.size(); i++) high[i] = ::fcntl(child.given[i], F_DUPFD, kAbove);
   int null = ::open("/dev/null", O_RDWR);
@@ -71,7 +84,8 @@ struct Child {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   ::setsid();
-  std::array<char*, 2> arguments = {const_cast<char*>(child.name), nullptr};
+  std::array<char*, 4> arguments = {const_cast<char*>(child.name), const_cast<char*>(child.options[0]),
+                                    const_cast<char*>(child.options[1]), nullptr};
   ::execv(child.program, arguments.data());
   ::_exit(127);
 }
@@ -93,7 +107,7 @@ xen::Result<vault::Fd> watch_process(pid_t pid) {
 bool is_journal(int fd) {
   struct stat about {};
   return ::fstat(fd, &about) == 0 && about.st_size == static_cast<off_t>(message::kJournalBytes) &&
-         (::fcntl(fd, F_GET_SEALS) & kJournalSeals) == kJournalSeals;
+         (::fcntl(fd, F_GET_SEALS) & kSeals) == kSeals;
 }
 
 std::string Spawner::socket_of(DeviceId id) const {
@@ -116,22 +130,38 @@ xen::Result<vault::Fd> listen_at(const std::string& path) {
 
 }  // namespace
 
-xen::Result<Process> Spawner::spawn_at(const std::string& path) const {
-  std::array<int, 2> pair{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return failed("make a socket pair");
-  vault::Fd ours(pair[0]), theirs(pair[1]);
+xen::Result<Process> Spawner::spawn_at(const std::string& path, std::span<const int> more) const {
+  auto [ours, theirs] = TRY(make_pair());
   make_room(ours.get());
   make_room(theirs.get());
   vault::Fd listening = TRY(listen_at(path));
-  vault::Fd journal = TRY(make_journal());
-  const std::array given = {theirs.get(), listening.get(), journal.get()};
+  vault::Fd journal = TRY(make_memory("vtpm-journal", message::kJournalBytes));
+  std::vector<int> given = {theirs.get(), listening.get(), journal.get()};
+  given.insert(given.end(), more.begin(), more.end());
   const Child child{given, program_.c_str(), "vtpmd"};
   pid_t pid = ::fork();
   if (pid < 0) return failed("start a worker");
   if (pid == 0) become(child);
   // Not reaped by anybody else, so that the number still means this process.
   vault::Fd pidfd = TRY(watch_process(pid));
-  return Process{pid, std::move(pidfd), Channel(std::move(ours)), std::move(journal)};
+  return Process{pid, std::move(pidfd), Channel(std::move(ours)), std::move(journal), {}};
+}
+
+xen::Result<Process> Spawner::spawn_with_grantd(DeviceId id) const {
+  auto [ours, theirs] = TRY(make_pair());
+  vault::Fd memory = TRY(make_memory("vtpm-transfers", transfer::kMemoryBytes));
+  const std::array given = {theirs.get(), memory.get()};
+  static_assert(grantd::kWorkerFd == message::kManagerFd && grantd::kMemoryFd == grantd::kWorkerFd + 1);
+  std::string domain = std::to_string(static_cast<unsigned>(id.domain));
+  const Child child{given, grantd_.c_str(), "vtpm-grantd", {"--domain", domain.c_str()}};
+  pid_t pid = ::fork();
+  if (pid < 0) return failed("start vtpm-grantd");
+  if (pid == 0) become(child);
+  vault::Fd pidfd = TRY(watch_process(pid));
+  const std::array more = {ours.get(), memory.get()};
+  Process process = TRY(spawn_at(socket_of(id), more));
+  process.grantd = Grantd{pid, std::move(pidfd)};
+  return process;
 }
 
 std::vector<DeviceId> Spawner::left_over() const {
@@ -164,16 +194,14 @@ xen::Result<Channel> Spawner::connect(DeviceId id) const {
 }
 
 xen::Result<Process> Spawner::spawn_measurer() const {
-  std::array<int, 2> pair{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return failed("make a socket pair");
-  vault::Fd ours(pair[0]), theirs(pair[1]);
+  auto [ours, theirs] = TRY(make_pair());
   const std::array given = {theirs.get()};
   const Child child{given, measurer_.c_str(), "vtpm-measure"};
   pid_t pid = ::fork();
   if (pid < 0) return failed("start a process that hashes");
   if (pid == 0) become(child);
   vault::Fd pidfd = TRY(watch_process(pid));
-  return Process{pid, std::move(pidfd), Channel(std::move(ours)), {}};
+  return Process{pid, std::move(pidfd), Channel(std::move(ours)), {}, {}};
 }
 
 void Spawner::clean_up_maker(uint64_t serial) const { ::unlink(maker_socket(serial).c_str()); }

@@ -2,6 +2,8 @@
 // Spawner: makes workers, and finds those that an earlier manager made.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,25 +21,38 @@ struct DeviceId {
 // "3/0"
 std::string text_of(DeviceId id);
 
+// What copies for a worker whose guest is on version 1 of the ring.
+struct Grantd {
+  pid_t pid = 0;
+  vault::Fd pidfd;
+};
+
 // A worker seen from outside. Dropping it leaves the process alone.
 struct Process {
   pid_t pid = 0;
   vault::Fd pidfd;  // readable when it has ended
   Channel channel;
   vault::Fd journal;  // the volatile state, held so that it outlives the worker
+  std::optional<Grantd> grantd;
   void kill() const;
 };
 
 class Spawner {
  public:
-  // `runtime` is a directory of root alone; `programs` is the one of vtpmd and vtpm-measure.
+  // `runtime` is a directory of root alone; `programs` is the one of vtpmd and those beside it.
   Spawner(std::string runtime, const std::string& programs)
-      : runtime_(std::move(runtime)), program_(programs + "/vtpmd"), measurer_(programs + "/vtpm-measure") {}
+      : runtime_(std::move(runtime)),
+        program_(programs + "/vtpmd"),
+        measurer_(programs + "/vtpm-measure"),
+        grantd_(programs + "/vtpm-grantd") {}
 
   // The worker's descriptors are 3 (channel), 4 (socket for a later manager), 5 (journal) and standard error.
-  xen::Result<Process> spawn(DeviceId id) const { return spawn_at(socket_of(id)); }
+  xen::Result<Process> spawn(DeviceId id) const { return spawn_at(socket_of(id), {}); }
+  // The same with a vtpm-grantd, which knows the device's domain and no other: 6 is the connection to it, 7 the memory
+  // that both share. It ends when the worker does.
+  xen::Result<Process> spawn_with_grantd(DeviceId id) const;
   // For one that serves no device; nobody adopts it.
-  xen::Result<Process> spawn_maker(uint64_t serial) const { return spawn_at(maker_socket(serial)); }
+  xen::Result<Process> spawn_maker(uint64_t serial) const { return spawn_at(maker_socket(serial), {}); }
   void clean_up_maker(uint64_t serial) const;
   // One that hashes files; it has a channel and nothing else.
   xen::Result<Process> spawn_measurer() const;
@@ -52,10 +67,10 @@ class Spawner {
  private:
   std::string socket_of(DeviceId id) const;
   std::string maker_socket(uint64_t serial) const { return runtime_ + "/" + std::to_string(serial) + ".maker"; }
-  xen::Result<Process> spawn_at(const std::string& path) const;
+  xen::Result<Process> spawn_at(const std::string& path, std::span<const int> more) const;
 
   std::string runtime_;
-  std::string program_, measurer_;
+  std::string program_, measurer_, grantd_;
 };
 
 // A descriptor that tells the end of the process; only meaningful while it is known not to have ended.

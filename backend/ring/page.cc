@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "backend/ring/page.h"
 
-#include <array>
 #include <bit>
 
+#include "backend/ring/error_response.h"
 #include "lib/base/verify.h"
 
 namespace backend {
@@ -19,16 +19,6 @@ constexpr uint8_t kHardwareLocality = 4;
 constexpr uint32_t kBadParameter = 3;
 constexpr uint32_t kBadParamSize = 25;
 constexpr uint32_t kBadLocality = 61;
-
-constexpr size_t kErrorBytes = 10;
-
-std::array<uint8_t, kErrorBytes> error_response(uint32_t code) {
-  // clang-format off
-  return {0x00, 0xc4, 0, 0, 0, kErrorBytes,
-          static_cast<uint8_t>(code >> 24), static_cast<uint8_t>(code >> 16),
-          static_cast<uint8_t>(code >> 8), static_cast<uint8_t>(code)};
-  // clang-format on
-}
 
 }  // namespace
 
@@ -113,7 +103,7 @@ bool TpmPage::answer(uint32_t return_code) {
 
 void TpmPage::leave_idle() { set_state(RingState::Idle); }
 
-TpmPage::Refusal TpmPage::refuse(const Header& header, Refusal why) {
+Ring::Refusal TpmPage::refuse(const Header& header, Refusal why) {
   uint32_t code = kBadParamSize;
   if (why == Refusal::UnknownState) code = kBadParameter;
   if (why == Refusal::BadLocality) code = kBadLocality;

@@ -3,11 +3,7 @@
 // Documentation/protocol.md.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
-#include "lib/base/foreign_bytes.h"
-#include "lib/base/result.h"
+#include "backend/ring/ring.h"
 
 namespace backend {
 
@@ -15,50 +11,29 @@ inline constexpr size_t kPageBytes = 4096;
 inline constexpr size_t kHeaderBytes = 8;
 inline constexpr size_t kPacketBytes = kPageBytes - kHeaderBytes;
 
-// TPM_FAIL: what a command gets that cannot be executed, or may have been already.
-inline constexpr uint32_t kTpmFail = 9;
-
 // The state byte. The frontend writes Submit and Cancel, the backend Idle and Finish.
 enum class RingState : uint8_t { Idle = 0, Submit = 1, Finish = 2, Cancel = 3 };
 
-// How the other half learns that the page has changed.
-class Doorbell {
+class TpmPage : public Ring {
  public:
-  virtual ~Doorbell() = default;
-  virtual void ring() = 0;
-};
-
-struct Request {
-  uint8_t locality;
-  base::ForeignBytes command;  // still foreign: its bytes can change until they are loaded
-};
-
-class TpmPage {
- public:
-  // Idle: nothing to do. Cancelled: no command was in flight, the page is Idle. The rest are malformed requests; they
-  // have been answered with a TPM error code when take() returns.
-  enum class Refusal { Idle, Cancelled, UnknownState, ExtraPages, BadLength, BadLocality };
-
   // Bit n of `localities` allows locality n; 4 stays refused, it belongs to the hardware of a platform. Page and
   // doorbell must outlive this.
   TpmPage(base::ForeignBytes page, uint8_t localities, Doorbell& doorbell);
 
   // Loads the header, once; what is returned and all that is done later for this request rest on that copy.
-  base::Result<Request, Refusal> take();
-  // Where the answer to the request is encoded: the request's own memory and the rest of the page.
-  base::ForeignBytes response_area() const;
-  // Makes the answer of `length` bytes in response_area() visible.
-  void finish(size_t length);
-  // Whether the frontend wants the command in flight cancelled.
-  bool cancel_asked() const;
+  base::Result<Request, Refusal> take() override;
+  base::Result<Request, Refusal> take_untold() override { return take(); }
+  // The request's own memory and the rest of the page.
+  base::ForeignBytes response_area() const override;
+  void finish(size_t length) override;
+  bool cancel_asked() const override;
+  bool stands() const override { return true; }
 
-  // Answers whatever command is waiting with the error code, without reading a byte of it; then notifies, command or
-  // not, because a notification of before may have been lost.
-  void answer_unread(uint32_t return_code);
+  // Without reading a byte of it; then notifies, command or not, because a notification of before may have been lost.
+  void answer_unread(uint32_t return_code) override;
   // The same without the extra notification.
-  void answer_if_waiting(uint32_t return_code);
-  // No command in flight, nothing on the page: before the page is unmapped.
-  void leave_idle();
+  void answer_if_waiting(uint32_t return_code) override;
+  void leave_idle() override;
 
  private:
   struct Header {

@@ -7,7 +7,7 @@
 #include <deque>
 #include <optional>
 
-#include "backend/ring/page.h"
+#include "backend/ring/ring.h"
 #include "backend/worker/entropy.h"
 #include "backend/worker/journal.h"
 #include "backend/worker/link.h"
@@ -34,7 +34,7 @@ class Host : public tpm::Platform {
   bool cancelled() override { return in_flight_ != nullptr && in_flight_->cancel_asked(); }
 
   // Between these two cancelled() asks the page. The second leaves a journal that names the newest epoch.
-  void begin_command(const TpmPage& page) { in_flight_ = &page; }
+  void begin_command(const Ring& ring) { in_flight_ = &ring; }
   void end_command();
 
   // Waits for the guest or a manager, for ever when timeout_ms is negative. True: the guest's notification. Orders are
@@ -73,7 +73,7 @@ class Host : public tpm::Platform {
   Journal journal_;
   EntropyPool pool_;
   std::chrono::seconds patience_;
-  const TpmPage* in_flight_ = nullptr;
+  const Ring* in_flight_ = nullptr;
   std::optional<base::Bytes> open_commit_;       // the message, as it was sent
   std::optional<bool> outcome_;                  // of the commit being waited for
   std::optional<base::Bytes> open_endorsement_;  // the message, while its answer is waited for

@@ -145,9 +145,9 @@ Result<> lock_down(const Confinement& confinement, std::span<const Allowed> call
   return filter_system_calls(confinement.host, calls);
 }
 
-Result<Where> host_of_event_channel(int fd) {
+Result<Where> host_of(int device) {
   struct stat status {};
-  if (fstat(fd, &status) < 0) return failed("look at the event channel");
+  if (fstat(device, &status) < 0) return failed("look at a device of Xen");
   return S_ISCHR(status.st_mode) ? Where::Xen : Where::Loopback;
 }
 

@@ -36,7 +36,7 @@ struct Confinement {
 xen::Result<> lock_down(const Confinement& confinement);
 xen::Result<> lock_down(const Confinement& confinement, std::span<const Allowed> calls);
 
-// Which of the two an open event channel belongs to.
-xen::Result<Where> host_of_event_channel(int fd);
+// Which of the two an open device of Xen belongs to.
+xen::Result<Where> host_of(int device);
 
 }  // namespace backend

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // vtpmd: one TPM for one guest, started by the manager with the descriptors of messages.h.
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <unistd.h>
@@ -31,6 +32,9 @@ bool parse(int argc, char** argv, backend::Options& options) {
   return true;
 }
 
+// Not everybody is born with it.
+vault::Fd inherited(int fd) { return fcntl(fd, F_GETFD) < 0 ? vault::Fd() : vault::Fd(fd); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -48,7 +52,8 @@ int main(int argc, char** argv) {
   OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
 
   backend::Inheritance inheritance{vault::Fd(message::kManagerFd), vault::Fd(message::kListenFd),
-                                   vault::Fd(message::kJournalFd)};
+                                   vault::Fd(message::kJournalFd), inherited(message::kGrantdFd),
+                                   inherited(message::kTransferFd)};
   auto live = backend::start_worker(std::move(inheritance), options);
   bool served = live != nullptr && backend::serve(*live);
   live.reset();

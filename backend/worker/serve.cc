@@ -16,19 +16,19 @@ constexpr int kStatisticsPeriodMs = 1000;
 
 class Server {
  public:
-  explicit Server(LiveTpm& tpm) : tpm_(tpm), page_(tpm.ring->page()) {}
+  explicit Server(LiveTpm& tpm) : tpm_(tpm), ring_(tpm.guest->back_half()) {}
 
   bool run() {
     bool same_ring = tpm_.start == message::StartKind::Continuation || tpm_.start == message::StartKind::Lost;
-    // The command may have been executed by the worker that died, and half its response may be on the page.
-    if (same_ring) page_.answer_unread(kTpmFail);
+    // The command may have been executed by the worker that died, and half its response may have been written.
+    if (same_ring) ring_.answer_unread(kTpmFail);
     // From here on the manager counts on our journal: no command may have been executed before.
     tpm_.host->say_ready();
-    if (!same_ring) look();
+    if (!same_ring) look(ring_.take_untold());
     while (!stopped_) {
       // A frozen worker leaves events where they are: they count when it serves again.
       bool serving = !frozen_ && !broken_;
-      bool event = tpm_.host->wait(serving ? tpm_.ring->channel().fd() : -1, untold_ ? kStatisticsPeriodMs : -1);
+      bool event = tpm_.host->wait(serving ? tpm_.guest->channel().fd() : -1, untold_ ? kStatisticsPeriodMs : -1);
       if (event) on_event();
       if (!event && untold_) tell(tpm_.host->now_us());
       while (auto order = tpm_.host->next_order()) obey(*order);
@@ -36,27 +36,28 @@ class Server {
         base::log(base::Level::Warning, "a state that was given up has been stored: ends, for a worker that has it");
         return false;
       }
+      // The command in flight is answered by the next worker.
+      if (!ring_.stands()) return false;
     }
     return true;
   }
 
  private:
   void on_event() {
-    auto taken = tpm_.ring->channel().acknowledge();
+    auto taken = tpm_.guest->channel().acknowledge();
     if (!taken.ok()) {
       base::log(base::Level::Error, taken.error().text());
       broken_ = true;
       return;
     }
-    look();
+    if (tpm_.host->halted()) return ring_.answer_if_waiting(kTpmFail);
+    look(ring_.take());
   }
 
-  void look() {
-    if (tpm_.host->halted()) return page_.answer_if_waiting(kTpmFail);
-    auto request = page_.take();
+  void look(const base::Result<Request, Ring::Refusal>& request) {
     if (request.ok()) {
       execute(request.value());
-    } else if (request.error() != TpmPage::Refusal::Idle && request.error() != TpmPage::Refusal::Cancelled) {
+    } else if (request.error() != Ring::Refusal::Idle && request.error() != Ring::Refusal::Cancelled) {
       statistics_.errors++;
     }
   }
@@ -65,10 +66,10 @@ class Server {
     uint64_t begun_us = tpm_.host->now_us();
     // Known before its response is: another copy of this TPM may be waiting to go on in our place.
     if (statistics_.commands++ == 0) tpm_.host->say_begun(statistics_);
-    tpm_.host->begin_command(page_);
-    size_t length = tpm_.engine->execute(request.locality, request.command, page_.response_area());
+    tpm_.host->begin_command(ring_);
+    size_t length = tpm_.engine->execute(request.locality, request.command, ring_.response_area());
     tpm_.host->end_command();
-    page_.finish(length);
+    ring_.finish(length);
 
     uint64_t now_us = tpm_.host->now_us();
     note(now_us - begun_us);
@@ -97,12 +98,12 @@ class Server {
         break;
       case message::Kind::Thaw:
         set_frozen(false);
-        look();
+        if (!tpm_.host->halted()) look(ring_.take_untold());
         break;
       case message::Kind::Stop:
         tell(tpm_.host->now_us());
         tpm_.host->say_snapshot(tpm_.engine->save_volatile());
-        page_.leave_idle();
+        ring_.leave_idle();
         stopped_ = true;
         break;
       default:
@@ -116,7 +117,7 @@ class Server {
   }
 
   LiveTpm& tpm_;
-  TpmPage& page_;
+  Ring& ring_;
   message::Statistics statistics_;
   uint64_t told_at_us_ = 0;
   bool untold_ = false;
@@ -128,7 +129,7 @@ class Server {
 }  // namespace
 
 bool serve(LiveTpm& tpm) {
-  if (tpm.ring) return Server(tpm).run();
+  if (tpm.guest) return Server(tpm).run();
   tpm.host->say_ready();  // made, and stored: nobody is served
   return true;
 }

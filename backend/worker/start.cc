@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "backend/worker/start.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <string>
 
+#include "backend/ring/page.h"
 #include "backend/worker/lockdown.h"
+#include "backend/worker/transfers.h"
 #include "lib/base/log.h"
 #include "lib/base/verify.h"
 
@@ -46,6 +49,7 @@ Result<> check(const Start& start) {
   bool makes = start.kind == StartKind::PowerOn || start.kind == StartKind::Manufacture;
   bool sensible = (start.epoch > 0 || makes) && (start.epoch > 0) != start.permanent.empty() &&
                   (start.epoch == 0 || start.kind != StartKind::Manufacture) &&
+                  (start.ring_version == 1 || start.ring_version == 2) &&
                   (start.extends.items.empty() || start.kind == StartKind::PowerOn) &&
                   std::all_of(start.extends.items.begin(), start.extends.items.end(),
                               [](const message::Extend& one) { return one.pcr < kFirstAfterBoot; });
@@ -151,9 +155,9 @@ Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& re
   return {};
 }
 
-Result<> confine(const GuestRing* ring, const Start& start, uid_t uid_base) {
+Result<> confine(const Guest* guest, const Start& start, uid_t uid_base) {
   Where host = Where::Xen;
-  if (ring != nullptr) host = TRY(otherwise(host_of_event_channel(ring->channel().fd()), Failure::CannotLockDown));
+  if (guest != nullptr) host = TRY(otherwise(host_of(guest->channel().fd()), Failure::CannotLockDown));
   // A user for each guest: workers cannot signal or trace one another.
   auto id = static_cast<uid_t>(uid_base + start.domain);
   return otherwise(lock_down({id, id, host}), Failure::CannotLockDown);
@@ -162,7 +166,7 @@ Result<> confine(const GuestRing* ring, const Start& start, uid_t uid_base) {
 Result<> make_ready(LiveTpm& live, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
   live.engine = TRY(engine_with_permanent(start, *live.host));
   TRY(take_up_volatile(start, recovered, *live.engine));
-  return confine(live.ring.get(), start, uid_base);
+  return confine(live.guest.get(), start, uid_base);
 }
 
 std::unique_ptr<LiveTpm> give_up(vault::Fd& manager, Failure why) {
@@ -171,12 +175,36 @@ std::unique_ptr<LiveTpm> give_up(vault::Fd& manager, Failure why) {
   return nullptr;
 }
 
+// Binding a channel raises it. Where a notification is a request that one must not count; what it may hide is looked
+// for by take_untold().
+xen::Result<> forget_binding(const xen::EventChannel& channel) {
+  pollfd raised{channel.fd(), POLLIN, 0};
+  if (::poll(&raised, 1, 0) == 1) TRY(channel.acknowledge());
+  return {};
+}
+
+Result<std::unique_ptr<Guest>> join_guest(const Start& start, Inheritance& inheritance) {
+  std::unique_ptr<Transfers> transfers;
+  if (start.ring_version == 1) {
+    transfers =
+        TRY(otherwise(GrantdTransfers::join(std::move(inheritance.grantd), inheritance.transfers), Failure::NoGrantd));
+  }
+  return Guest::join(start, std::move(transfers));
+}
+
 }  // namespace
 
-GuestRing::GuestRing(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities)
-    : mapping_(std::move(mapping)), channel_(std::move(channel)), page_(mapping_.bytes(), localities, *this) {}
+Guest::Guest(xen::GrantMapping mapping, xen::EventChannel channel, std::unique_ptr<Transfers> transfers,
+             uint8_t localities)
+    : mapping_(std::move(mapping)), channel_(std::move(channel)), transfers_(std::move(transfers)) {
+  if (transfers_) {
+    ring_ = std::make_unique<LegacyRing>(mapping_.bytes(), *transfers_, *this);
+  } else {
+    ring_ = std::make_unique<TpmPage>(mapping_.bytes(), localities, *this);
+  }
+}
 
-base::Result<std::unique_ptr<GuestRing>, Failure> GuestRing::join(const Start& start) {
+base::Result<std::unique_ptr<Guest>, Failure> Guest::join(const Start& start, std::unique_ptr<Transfers> transfers) {
   xen::DomId guest{start.domain};
   xen::Gnttab gnttab = TRY(otherwise(xen::Gnttab::open(), Failure::CannotMap));
   xen::GrantMapping mapping = TRY(
@@ -185,10 +213,12 @@ base::Result<std::unique_ptr<GuestRing>, Failure> GuestRing::join(const Start& s
   xen::EventChannel channel =
       TRY(otherwise(xen::EventChannel::bind(guest, xen::Port{start.port}), Failure::CannotBind));
   TRY(otherwise(channel.restrict_to(guest), Failure::CannotLockDown));
-  return std::unique_ptr<GuestRing>(new GuestRing(std::move(mapping), std::move(channel), start.localities));
+  if (start.ring_version == 1) TRY(otherwise(forget_binding(channel), Failure::CannotBind));
+  return std::unique_ptr<Guest>(
+      new Guest(std::move(mapping), std::move(channel), std::move(transfers), start.localities));
 }
 
-void GuestRing::ring() {
+void Guest::ring() {
   auto rung = channel_.notify();
   // A guest that has gone cannot be told; the manager will say so.
   if (!rung.ok()) base::log(base::Level::Debug, rung.error().text());
@@ -215,9 +245,10 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
   auto live = std::make_unique<LiveTpm>();
   live->start = start.kind;
   if (start.kind != StartKind::Manufacture) {
-    auto ring = GuestRing::join(start);
-    if (!ring.ok()) return give_up(inheritance.manager, ring.error());
-    live->ring = std::move(ring).take();
+    auto guest = join_guest(start, inheritance);
+    if (!guest.ok()) return give_up(inheritance.manager, guest.error());
+    live->guest = std::move(guest).take();
+    inheritance.transfers = vault::Fd();
   }
   Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
   Host::Identity identity{start.uuid, start.domain, start.device, start.power_cycle, start.instance_key};

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "backend/ring/page.h"
+#include "backend/ring/legacy.h"
 #include "backend/worker/host.h"
 #include "engine/engine.h"
 #include "lib/xen/event_channel.h"
@@ -12,28 +12,30 @@
 
 namespace backend {
 
-// The guest's page and the event channel beside it.
-class GuestRing : public Doorbell {
+// A guest's ring: its page, the event channel beside it, and for version 1 what fetches and delivers.
+class Guest : public Doorbell {
  public:
   // Maps, binds, restricts the channel to the guest, and closes the grant device.
-  static base::Result<std::unique_ptr<GuestRing>, message::Failure> join(const message::Start& start);
+  static base::Result<std::unique_ptr<Guest>, message::Failure> join(const message::Start& start,
+                                                                     std::unique_ptr<Transfers> transfers);
 
   void ring() override;
-  TpmPage& page() { return page_; }
+  Ring& back_half() { return *ring_; }
   const xen::EventChannel& channel() const { return channel_; }
 
  private:
-  GuestRing(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities);
+  Guest(xen::GrantMapping mapping, xen::EventChannel channel, std::unique_ptr<Transfers> transfers, uint8_t localities);
 
   xen::GrantMapping mapping_;
   xen::EventChannel channel_;
-  TpmPage page_;
+  std::unique_ptr<Transfers> transfers_;  // null: version 2
+  std::unique_ptr<Ring> ring_;
 };
 
 // A TPM and all that serves it.
 struct LiveTpm {
   message::StartKind start;
-  std::unique_ptr<GuestRing> ring;  // null: there is no guest
+  std::unique_ptr<Guest> guest;  // null: there is none
   std::unique_ptr<Host> host;
   std::unique_ptr<tpm::Engine> engine;
 };
@@ -41,6 +43,7 @@ struct LiveTpm {
 // The descriptors a worker is born with.
 struct Inheritance {
   vault::Fd manager, listening, journal;
+  vault::Fd grantd, transfers;  // version 1
 };
 
 struct Options {

@@ -27,6 +27,35 @@ GrantMapping::~GrantMapping() {
   }
 }
 
+Result<GrantCopy> GrantCopy::open(DomId domain) {
+  Device device(xengnttab_open(nullptr, 0));
+  if (device == nullptr) return failed("open grant device");
+  return GrantCopy(std::move(device), domain);
+}
+
+Result<bool> GrantCopy::from(GrantRef ref, uint16_t offset, std::span<uint8_t> to) const {
+  xengnttab_grant_copy_segment_t segment{};
+  segment.source.foreign = {static_cast<uint32_t>(ref), offset, static_cast<uint16_t>(domain_)};
+  segment.dest.virt = to.data();
+  segment.len = static_cast<uint16_t>(to.size());
+  segment.flags = GNTCOPY_source_gref;
+  return copy(segment);
+}
+
+Result<bool> GrantCopy::to(GrantRef ref, uint16_t offset, std::span<uint8_t> from) const {
+  xengnttab_grant_copy_segment_t segment{};
+  segment.source.virt = from.data();
+  segment.dest.foreign = {static_cast<uint32_t>(ref), offset, static_cast<uint16_t>(domain_)};
+  segment.len = static_cast<uint16_t>(from.size());
+  segment.flags = GNTCOPY_dest_gref;
+  return copy(segment);
+}
+
+Result<bool> GrantCopy::copy(xengnttab_grant_copy_segment_t segment) const {
+  if (xengnttab_grant_copy(device_.get(), 1, &segment) != 0) return failed("copy a granted page");
+  return segment.status == GNTST_okay;
+}
+
 Result<GrantShare> GrantShare::share(DomId with, size_t zeroed_on_death) {
   Device device(xengntshr_open(nullptr, 0));
   if (device == nullptr) return failed("open grant sharing device");
@@ -34,6 +63,15 @@ Result<GrantShare> GrantShare::share(DomId with, size_t zeroed_on_death) {
   constexpr auto kNoPort = static_cast<evtchn_port_t>(-1);
   void* at = xengntshr_share_page_notify(device.get(), static_cast<uint32_t>(with), &ref, 1,
                                          static_cast<uint32_t>(zeroed_on_death), kNoPort);
+  if (at == nullptr) return failed("share page");
+  return GrantShare(std::move(device), {static_cast<uint8_t*>(at), kPageBytes}, GrantRef{ref});
+}
+
+Result<GrantShare> GrantShare::share(DomId with) {
+  Device device(xengntshr_open(nullptr, 0));
+  if (device == nullptr) return failed("open grant sharing device");
+  uint32_t ref = 0;
+  void* at = xengntshr_share_pages(device.get(), static_cast<uint32_t>(with), 1, &ref, 1);
   if (at == nullptr) return failed("share page");
   return GrantShare(std::move(device), {static_cast<uint8_t*>(at), kPageBytes}, GrantRef{ref});
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pages shared between domains: GrantMapping is somebody else's page in our memory, GrantShare one of ours in theirs.
+// Pages shared between domains: GrantMapping is somebody else's page in our memory, GrantShare one of ours in theirs,
+// GrantCopy moves bytes without mapping anything.
 #pragma once
 
 extern "C" {
@@ -47,11 +48,31 @@ class GrantMapping {
   std::span<uint8_t> memory_;
 };
 
+// Copies to and from pages that one domain has granted to this one.
+class GrantCopy {
+ public:
+  static Result<GrantCopy> open(DomId domain);
+  // False: the domain has not granted that, or not all of it.
+  Result<bool> from(GrantRef ref, uint16_t offset, std::span<uint8_t> to) const;
+  Result<bool> to(GrantRef ref, uint16_t offset, std::span<uint8_t> from) const;
+  int fd() const { return xengnttab_fd(device_.get()); }
+
+ private:
+  using Device = Handle<xengnttab_handle, xengnttab_close>;
+  GrantCopy(Device device, DomId domain) : device_(std::move(device)), domain_(domain) {}
+  Result<bool> copy(xengnttab_grant_copy_segment_t segment) const;
+
+  Device device_;
+  DomId domain_;
+};
+
 // One page of ours that another domain may map and write.
 class GrantShare {
  public:
   // When this process dies without saying so, the kernel zeroes the byte at `zeroed_on_death`.
   static Result<GrantShare> share(DomId with, size_t zeroed_on_death);
+  // The same without anything being zeroed.
+  static Result<GrantShare> share(DomId with);
   GrantShare(GrantShare&& from) noexcept
       : device_(std::move(from.device_)), memory_(std::exchange(from.memory_, {})), ref_(from.ref_) {}
   GrantShare& operator=(GrantShare&&) = delete;

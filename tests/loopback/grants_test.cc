@@ -181,6 +181,35 @@ TEST_F(GrantsTest, CopiesBetweenPagesAndMemory) {
   xengntshr_unshare(share_, mine, 1);
 }
 
+TEST_F(GrantsTest, CopiesOnlyWhatIsGranted) {
+  uint32_t ref = 0;
+  char* mine = share(&ref);
+  uint32_t read_only = 0;
+  void* forbidden = xengntshr_share_pages(share_, 0, 1, &read_only, 0);
+  ASSERT_NE(forbidden, nullptr);
+  char buffer[8] = {};
+  auto status = [&](uint32_t from, uint16_t domain, bool writes) {
+    xengnttab_grant_copy_segment_t segment = {};
+    auto& foreign = writes ? segment.dest : segment.source;
+    auto& own = writes ? segment.source : segment.dest;
+    foreign.foreign = {.ref = from, .offset = 0, .domid = domain};
+    own.virt = buffer;
+    segment.len = sizeof(buffer);
+    segment.flags = writes ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
+    EXPECT_EQ(xengnttab_grant_copy(map_, 1, &segment), 0);
+    return segment.status;
+  };
+  uint16_t guest = raw(guest_id_);
+  EXPECT_EQ(status(ref, guest, true), GNTST_okay);
+  EXPECT_NE(status(ref + 100, guest, false), GNTST_okay) << "never granted";
+  EXPECT_NE(status(ref, static_cast<uint16_t>(guest + 1), false), GNTST_okay) << "of another domain";
+  EXPECT_EQ(status(read_only, guest, false), GNTST_okay);
+  EXPECT_NE(status(read_only, guest, true), GNTST_okay) << "read only";
+  xengntshr_unshare(share_, mine, 1);
+  EXPECT_NE(status(ref, guest, false), GNTST_okay) << "revoked";
+  xengntshr_unshare(share_, forbidden, 1);
+}
+
 class EndNoticeTest : public GrantsTest {
  protected:
   void SetUp() override {

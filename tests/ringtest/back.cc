@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/engine/stream_transport.h"
+#include "tests/ringtest/legacy.h"
 #include "tests/ringtest/shell.h"
 
 namespace ringtest {
@@ -97,19 +98,22 @@ Outcome<std::unique_ptr<Back>> Back::open(const Frontend& frontend, Patience pat
 
 // ---- The frontend under test ----
 
-Outcome<> Back::begin_anew() {
+Outcome<> Back::begin_anew(bool legacy) {
   leave();
   held_ = false;
-  TRY(set("feature-protocol-v2", "1"));
+  legacy_ = legacy;
+  if (!legacy) TRY(set("feature-protocol-v2", "1"));
+  if (legacy && node(back_ / "feature-protocol-v2")) TRY(unset("feature-protocol-v2"));
   return show(kInitWait);
 }
 
 Outcome<> Back::bring_to(Start start) {
   bool connected = running_ && !died() && mapping_ && front_state() == kConnected &&
                    node(back_ / "state") == kConnected && !answered_.valid();
-  if (start == Start::Connected && connected) return {};
+  bool legacy = start == Start::Legacy;
+  if (start != Start::Announced && connected && legacy_ == legacy) return {};
   if (running_) TRY(stop_frontend());
-  TRY(begin_anew());
+  TRY(begin_anew(legacy));
   if (start == Start::Announced) return {};
   TRY(start_frontend());
   TRY(accept());
@@ -236,13 +240,14 @@ Outcome<> Back::accept_joined() {
 }
 
 void Back::leave() {
-  if (mapping_ && page().state() != kFinish) page().store_state(kIdle);
-  if (channel_) ring();
+  if (mapping_ && !legacy_ && page().state() != kFinish) page().store_state(kIdle);
+  if (channel_ && !legacy_) ring();
   drop();
 }
 
 void Back::drop() {
   mapping_.reset();
+  packet_.reset();
   channel_.reset();
 }
 
@@ -292,6 +297,10 @@ void Back::serve(milliseconds most) {
       std::this_thread::sleep_for(milliseconds(5));
       continue;
     }
+    if (legacy_) {
+      if (bell(milliseconds(5))) serve_legacy();
+      continue;
+    }
     Header header = page().header();
     if (header.state == kSubmit) {
       Bytes response = answer_of(header);
@@ -306,6 +315,27 @@ void Back::serve(milliseconds most) {
       static_cast<void>(bell(milliseconds(5)));
     }
   } while (Clock::now() < end);
+}
+
+void Back::serve_legacy() {
+  Slot slot = slot_on(page());
+  auto packet = packet_page(slot.ref);
+  if (!packet) return;
+  Bytes response = execute(packet->bytes(slot.offset(), slot.size));
+  packet->store_bytes(slot.offset(), response);
+  slot.size = static_cast<uint16_t>(response.size());
+  put(page(), slot);
+  ring();
+}
+
+std::optional<Page> Back::packet_page(uint32_t ref) {
+  packet_.reset();
+  auto device = xen::Gnttab::open();
+  if (!device.ok()) return std::nullopt;
+  auto mapping = xen::GrantMapping::map(std::move(device).take(), domain_, xen::GrantRef{ref});
+  if (!mapping.ok()) return std::nullopt;
+  packet_.emplace(std::move(mapping).take());
+  return Page(packet_->bytes());
 }
 
 void Back::meanwhile() {

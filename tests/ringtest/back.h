@@ -54,6 +54,9 @@ class Back : public Half {
   Outcome<std::string> await_front(std::initializer_list<const char*> states) {
     return await_node(front_ / "state", states, patience.answer);
   }
+  Outcome<std::string> await_front_for(std::initializer_list<const char*> states, milliseconds most) {
+    return await_node(front_ / "state", states, most);
+  }
   // Maps the page that the frontend offers and binds its port. Shows nothing.
   Outcome<> join();
   // Until it offers a ring; join(); Connected; until it is connected, too.
@@ -66,6 +69,9 @@ class Back : public Half {
   void drop();
   bool joined() const { return mapping_.has_value(); }
   xen::GrantRef ref() const { return ref_; }
+  // Version 1: the page of a packet, mapped until the next one is.
+  std::optional<Page> packet_page(uint32_t ref);
+  void drop_packet() { packet_.reset(); }
   // Whether the grant can still be mapped.
   bool can_map(xen::GrantRef ref) const;
 
@@ -80,6 +86,7 @@ class Back : public Half {
   void serve(milliseconds most);
   // From now on nothing is answered, until the device is begun anew.
   void hold() { held_ = true; }
+  Bytes execute(const Bytes& command) { return tpm_->execute(command, 0); }
   // What the TPM says to the command on the page.
   Bytes answer_of(const Header& header);
   // Packet, length, state; and the notification.
@@ -95,6 +102,8 @@ class Back : public Half {
   Outcome<Bytes> client_answer(bool unmap = true);
   // After something that a frontend may take for the end of the ring: works(), on this ring or on the next.
   Outcome<> recovers();
+  // Whether version 1 is what this device speaks since it was begun.
+  bool legacy() const { return legacy_; }
   // Announces the device anew and asks the frontend for something, which may be lost, until it has offered another ring
   // and is connected.
   Outcome<> come_back();
@@ -109,7 +118,8 @@ class Back : public Half {
 
  private:
   Back(xen::Store store, Patience most, Frontend frontend, xen::DomId domain, xen::Path front, xen::Path back);
-  Outcome<> begin_anew();
+  Outcome<> begin_anew(bool legacy = false);
+  void serve_legacy();
   // Our half of what a frontend that closes waits for.
   Outcome<> follow_closing(bool unmap = true);
   std::map<std::string, std::string> environment() const;
@@ -125,7 +135,8 @@ class Back : public Half {
   xen::GrantRef ref_{};
   Bytes asked_;
   std::future<Bytes> answered_;
-  bool serving_ = false, held_ = false;
+  std::optional<xen::GrantMapping> packet_;
+  bool serving_ = false, held_ = false, legacy_ = false;
 };
 
 }  // namespace ringtest

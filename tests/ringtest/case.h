@@ -15,7 +15,8 @@ class Back;
 
 enum class Kind { Rule, Hostile, Timing };
 // How the device stands when the case begins.
-enum class Start { Announced, Connected };
+// Legacy: connected by version 1.
+enum class Start { Announced, Connected, Legacy };
 
 template <class Half>
 struct Case {
@@ -31,6 +32,9 @@ struct Case {
 inline constexpr char kTpmif[] = "xen/include/public/io/tpmif.h";
 inline constexpr char kXenbus[] = "xen/include/public/io/xenbus.h";
 inline constexpr char kLinux[] = "Linux, drivers/char/tpm/xen-tpmfront.c";
+inline constexpr char kTpmif1[] = "Xen 4.2, xen/include/public/io/tpmif.h";
+inline constexpr char kLinux26[] = "Linux 2.6.18-xen, drivers/char/tpm/tpm_xen.c";
+inline constexpr char kMiniOs[] = "Mini-OS of Xen 4.3, tpmfront.c";
 inline constexpr char kProtocol[] = "protocol.md";
 inline constexpr char kManager[] = "manager.md";
 
@@ -44,12 +48,14 @@ std::span<const FrontCase> front_request_cases();
 std::span<const FrontCase> front_cancel_cases();
 std::span<const FrontCase> front_hostile_cases();
 std::span<const FrontCase> front_timing_cases();
+std::span<const FrontCase> front_legacy_cases();
 // The kit as backend.
 std::span<const BackCase> back_connect_cases();
 std::span<const BackCase> back_request_cases();
 std::span<const BackCase> back_close_cases();
 std::span<const BackCase> back_hostile_cases();
 std::span<const BackCase> back_timing_cases();
+std::span<const BackCase> back_legacy_cases();
 
 std::vector<FrontCase> all_front_cases();
 std::vector<BackCase> all_back_cases();

@@ -26,16 +26,19 @@ Outcome<> Front::bring_to(Start start) {
   bool fresh = node(front_ / "state") == kInitialising && backend_state() == kInitWait && !share_;
   bool connected = share_ && channel_ && node(front_ / "state") == kConnected && backend_state() == kConnected;
   if (start == Start::Announced) return fresh ? Outcome<>() : start_anew();
+  connected = connected && legacy_ == (start == Start::Legacy);
+  if (connected && legacy_) return {};
   if (connected) {
     uint8_t state = page().state();
     if (state == kIdle || state == kFinish) return {};
   }
   if (!fresh) TRY(start_anew());
-  return connect();
+  return start == Start::Legacy ? connect_legacy() : connect();
 }
 
 Outcome<> Front::make_ring() {
   constexpr size_t kStateAt = 4;
+  legacy_ = false;
   trace.did("share a page, allocate a port");
   share_.emplace(TRY(xen::GrantShare::share(backend_, kStateAt)));
   channel_.emplace(TRY(xen::EventChannel::bind_unbound(backend_)));
@@ -59,6 +62,26 @@ Outcome<> Front::connect() {
   TRY(offer());
   TRY(await_backend({kConnected}));
   return set_state(kConnected);
+}
+
+Outcome<> Front::offer_legacy(const char* state) {
+  trace.did("offer: ring-ref, event-channel, state = " + std::string(state));
+  legacy_ = true;
+  auto offered = store_.transact([&](xen::Transaction& t) -> xen::Result<> {
+    TRY(t.write(front_ / "ring-ref", ref()));
+    return t.write(front_ / "event-channel", port());
+  });
+  TRY(offered);
+  TRY(store_.write(front_ / "state", state));
+  return {};
+}
+
+Outcome<> Front::connect_legacy(const char* state, bool then_connected) {
+  TRY(make_ring());
+  TRY(offer_legacy(state));
+  TRY(await_backend({kConnected}));
+  if (then_connected) TRY(set_state(kConnected));
+  return {};
 }
 
 Outcome<> Front::backend_stays_out_of(const char* state) {

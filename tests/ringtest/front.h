@@ -25,6 +25,11 @@ class Front : public Half {
   Outcome<> offer();
   // make_ring(), offer(), until both halves are Connected.
   Outcome<> connect();
+  // The same by version 1, offered in that state.
+  Outcome<> connect_legacy(const char* state = kInitialised, bool then_connected = true);
+  // Two nodes, then the state.
+  Outcome<> offer_legacy(const char* state);
+  xen::DomId backend() const { return backend_; }
   // Writes a node of our own directory.
   Outcome<> set(const std::string& name, const std::string& value) { return write(front_ / name, value); }
   Outcome<> unset(const std::string& name) { return remove(front_ / name); }
@@ -81,6 +86,7 @@ class Front : public Half {
 
   xen::Path front_, back_;
   xen::DomId backend_;
+  bool legacy_ = false;
   std::optional<xen::GrantShare> share_;
   std::optional<xen::EventChannel> channel_;
 };

@@ -16,7 +16,7 @@ namespace {
 using namespace ringtest;
 
 struct Options {
-  std::string role, format = "tap", replay;
+  std::string role, format = "tap", replay, protocol = "v2";
   std::vector<std::string> names;
   bool list = false, markdown = false;
   unsigned device = 0, patience_ms = 10'000, silence_ms = 300, race_ms = 1'500;
@@ -43,12 +43,15 @@ void list(const std::vector<C>& cases, const char* role, bool markdown) {
   }
 }
 
-// Those that were named, in the order of the table. Nothing when a name matches none.
+// Those that were named, else those of the protocol's version, in the order of the table. Nothing when a name matches
+// none.
 template <class C>
-std::optional<std::vector<C>> chosen(const std::vector<C>& all, const std::vector<std::string>& names) {
-  if (names.empty()) return all;
+std::optional<std::vector<C>> chosen(const std::vector<C>& all, const Options& options) {
+  const auto& names = options.names;
   std::vector<C> some;
   for (const C& one : all) {
+    bool of_version = matches("v1/*", one.name) ? options.protocol == "v1" : options.protocol == "v2";
+    if (names.empty() && of_version) some.push_back(one);
     if (std::ranges::any_of(names, [&](const std::string& name) { return matches(name, one.name); }))
       some.push_back(one);
   }
@@ -57,7 +60,7 @@ std::optional<std::vector<C>> chosen(const std::vector<C>& all, const std::vecto
 
 template <class H, class C>
 int run(Outcome<std::unique_ptr<H>> opened, const std::vector<C>& all, const Options& options) {
-  auto cases = chosen(all, options.names);
+  auto cases = chosen(all, options);
   if (!cases) {
     std::cerr << "vtpm-ringtest: no such case as " << options.role << "; see --list\n";
     return kMisused;
@@ -99,6 +102,8 @@ int main(int argc, char** argv) {
   app.add_flag("--list", options.list, "print the cases: role, name, kind, rule");
   app.add_flag("--markdown", options.markdown, "with --list: as the tables of Documentation/ring-cases.md");
   app.add_option("--case", options.names, "run these only; * stands for anything");
+  app.add_option("--protocol", options.protocol, "without --case: those of version v1 of the ring, or v2")
+      ->check(CLI::IsMember({"v1", "v2"}));
   app.add_option("--repeat", options.plan.repeat, "run everything so many times")->check(CLI::Range(1, 1'000'000));
   app.add_option("--seed", options.plan.seed, "of whatever is left to chance");
   app.add_option("--format", options.format, "of the report")->check(CLI::IsMember({"tap", "junit"}));

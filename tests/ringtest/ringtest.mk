@@ -16,6 +16,8 @@ check-ringtest: all
 	$(call say,TEST)
 	$(Q)timeout 300 tests/ringtest/frontend.sh $(abspath $(B)/bin) >$(B)/ringtest-frontend.tap || { cat $(B)/ringtest-frontend.tap; exit 1; }
 	$(Q)timeout 300 tests/ringtest/backend.sh $(abspath $(B)/bin) >$(B)/ringtest-backend.tap 2>$(B)/ringtest-backend.log || { cat $(B)/ringtest-backend.tap; exit 1; }
+	$(Q)timeout 300 tests/ringtest/frontend.sh $(abspath $(B)/bin) --protocol v1 >$(B)/ringtest-frontend-v1.tap || { cat $(B)/ringtest-frontend-v1.tap; exit 1; }
+	$(Q)timeout 300 tests/ringtest/backend.sh $(abspath $(B)/bin) --protocol v1 >$(B)/ringtest-backend-v1.tap 2>$(B)/ringtest-backend-v1.log || { cat $(B)/ringtest-backend-v1.tap; exit 1; }
 	$(Q)COMMAND_TIMEOUT=300 timeout 300 tests/ringtest/backend.sh $(abspath $(B)/bin) --case 'hostile/never-*' --case hostile/vanishes \
 	  >$(B)/ringtest-ends.tap 2>>$(B)/ringtest-backend.log || { cat $(B)/ringtest-ends.tap; exit 1; }
 	$(Q)timeout 300 tests/ringtest/kit_test.sh $(B)/bin >$(B)/ringtest-kit.tap 2>&1 || { cat $(B)/ringtest-kit.tap; exit 1; }

@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Frontends that change what is not theirs to change, take away what is in use, and write rubbish. The device may be
 // closed for some of it; it must come back when it is begun anew.
-#include <atomic>
-#include <thread>
-
 #include "tests/ringtest/front.h"
+#include "tests/ringtest/meddler.h"
 
 namespace ringtest {
 
 namespace {
-
-// Does something over and over, beside the case, for as long as it lives.
-class Meddler {
- public:
-  template <class F>
-  explicit Meddler(F deed)
-      : thread_([this, deed] {
-          while (!ending_.load(std::memory_order_relaxed)) deed();
-        }) {}
-  ~Meddler() {
-    ending_ = true;
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> ending_ = false;
-  std::thread thread_;
-};
 
 // Commands while `deed` is done to the page: each ends, with FINISH or IDLE, and the TPM is never lost.
 template <class F>
