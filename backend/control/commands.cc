@@ -6,6 +6,7 @@
 
 #include "backend/control/answers.h"
 #include "backend/control/failure.h"
+#include "backend/control/history_answers.h"
 #include "backend/control/identity_answers.h"
 #include "backend/control/measure_answers.h"
 #include "backend/control/move_commands.h"
@@ -40,6 +41,7 @@ json show(Manager& manager, const json& request) {
   if (request.value("ca", false)) return show_authority(manager);
   return with_uuid(request, [&](const vault::Uuid& uuid) -> json {
     if (request.value("ek", false)) return show_endorsement(manager, uuid);
+    if (request.value("history", false)) return show_history(manager, uuid);
     auto entry = manager.vault().entry(uuid);
     if (!entry.ok()) return failure(entry.error().text);
     if (request.value("log", false)) {

@@ -7,6 +7,7 @@
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
+#include "backend/control/history_answers.h"
 #include "backend/control/measure_print.h"
 #include "backend/control/move.h"
 #include "backend/control/paper_files.h"
@@ -27,6 +28,7 @@ struct Arguments {
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
+  bool history = false;
   bool as_json = false;
 };
 
@@ -71,6 +73,7 @@ json request_for(const Command& command, const Arguments& given) {
   if (given.ek) request["ek"] = true;
   if (given.ca) request["ca"] = true;
   if (given.log || given.raw) request["log"] = true;
+  if (given.history) request["history"] = true;
   auto put = [&](const char* key, const std::optional<bool>& value) {
     if (value) request[key] = *value;
   };
@@ -135,6 +138,10 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
         sub.add_flag("--log", given.log, "what was extended in this power cycle before the guest was served");
     sub.add_flag("--raw", given.raw, "the same as it stands, in the format of the TCG")->excludes(ek)->excludes(ca);
     log->excludes(ek)->excludes(ca);
+    sub.add_flag("--history", given.history, "what happened to it in its life, also of one that was deleted")
+        ->excludes(ek)
+        ->excludes(ca)
+        ->excludes(log);
   } else if (name == "quarantine") {
     sub.add_flag("--lift", given.lift, "end the quarantine: trust the stored state again");
     sub.add_option("--reason", given.reason, "why, for whoever reads it later");
@@ -283,6 +290,8 @@ int run(const Command& command, Arguments& given) {
     std::printf("%s\n", answer.dump(2).c_str());
   } else if (given.log) {
     backend::print_event_log(answer);
+  } else if (given.history) {
+    backend::print_history(answer);
   } else if (command.print != nullptr) {
     command.print(answer);
   }

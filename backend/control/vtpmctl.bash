@@ -12,7 +12,7 @@ _vtpmctl() {
     create)
       options="$options --label --localities --physical-presence-command --endorsement-key --enabled --activated
         --measure" ;;
-    show) options="$options --ek --ca --log --raw" ;;
+    show) options="$options --ek --ca --log --raw --history" ;;
     set) options="$options --measure" ;;
     quarantine) options="$options --lift --reason" ;;
     rekey) options="$options --new-key" ;;

@@ -37,6 +37,8 @@ struct Policy {
 // Whether a commit is what it says it is.
 bool sound(const message::Commit& commit);
 bool sound(const message::Endorsement& told);
+// What the history says of it.
+vault::Deed endorsed(const identity::Endorsement& record);
 
 class Manager {
  public:

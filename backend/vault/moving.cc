@@ -72,6 +72,20 @@ Result<> open_state(const Uuid& uuid, Instance& instance) {
   return {};
 }
 
+// What is told of it here begins with what was told there.
+History history_from(const State& state) {
+  History history;
+  for (const CarriedItem& carried : state.items.items) {
+    if (carried.item != Item::History) continue;
+    if (auto told = History::from_kept(carried.bytes)) return *told;
+    history.add(deed(Happened::Lost, "what the other host told is not understood"));
+    return history;
+  }
+  history.add(deed(Happened::Created));
+  history.deeds.items.back().time = state.created;
+  return history;
+}
+
 }  // namespace
 
 Result<PublicIdentity> Moving::identity() { return TRY(Identity::of(vault_, name_)).shown(); }
@@ -223,7 +237,10 @@ Result<Moving::Imported> Moving::import_export(const Identity& own, base::View b
       bool known = std::find(kCarried.begin(), kCarried.end(), carried.item) != kCarried.end();
       if (known) items.push_back({carried.item, base::copy_of(carried.bytes)});
     }
-    return vault_.put_items(uuid, items);
+    std::erase_if(items, [](const ItemValue& item) { return item.item == Item::History; });
+    items.push_back({Item::History, history_from(s).kept()});
+    Deed arrived = deed(Happened::Arrived, "from host '" + text_in(paper.from.name) + "'", paper.transfer.hop);
+    return vault_.put_items(uuid, items, {arrived});
   };
   TRY(receive(vault_, paper.transfer, own.key(), vault_.known(uuid), now(), store));
   return Imported{uuid, PaperKind::Export, write_transfer(own, PaperKind::Receipt, paper.transfer)};

@@ -48,7 +48,9 @@ class SqliteVault : public Vault {
   Result<std::vector<Entry>> list() override;
   Result<Entry> entry(const Uuid& uuid) override;
   Result<base::Bytes> item(const Uuid& uuid, Item item) override;
-  Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) override;
+  Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values,
+                     const std::vector<Deed>& deeds = {}) override;
+  Result<History> history(const Uuid& uuid) override;
   const Ledger& ledger() const override { return register_.ledger(); }
   Result<> set_ledger(const Ledger& ledger) override;
   Result<> drop_state(const Uuid& uuid) override;
@@ -76,6 +78,20 @@ class SqliteVault : public Vault {
   Sql<> renew_items(Database& database, const MasterKey& next) const;
   Sql<> put_spare_items(Database& database, const Uuid& spare, const std::vector<ItemValue>& values) const;
   Sql<> hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const;
+
+  Result<base::Bytes> opened_item(const ItemRow& row) const;
+
+  // chronicle.cc
+  Sql<History> history_in(const Database& database, const Uuid& uuid) const;
+  Sql<> write_history(const Database& database, const Uuid& uuid, const History& history) const;
+  Sql<> begin_history(const Database& database, const Uuid& uuid, const Deed& first) const;
+  Sql<> tell(const Database& database, const Uuid& uuid, const Deed& deed) const;
+  Sql<> tell_passage(const Database& database, const Uuid& uuid, const Passage& passage) const;
+  Sql<> tell_quarantine(const Database& database, const Uuid& uuid, const Register::Known& known) const;
+  void tell_later(const std::function<Sql<>(const Database&)>& tells);
+  void tell_passages(const Ledger& before);
+  Sql<> delete_for_ever(const Database& database, const Uuid& uuid) const;
+  Sql<> tell_what_was_left(Database& database) const;
 
   // spares.cc
   Result<> take_stock_of_spares(Database& database);

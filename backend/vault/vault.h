@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/vault/history.h"
 #include "backend/vault/passage.h"
 #include "lib/base/bytes.h"
 #include "lib/base/result.h"
@@ -71,7 +72,7 @@ struct Entry {
 
 // What is kept beside the state; the number is in the database.
 enum class Item : uint8_t {
-  History = 1,      // what became of an instance, for people
+  History = 1,      // the vault keeps it
   EventLog = 2,     // what was extended before the guest could, in this power cycle
   Measure = 4,      // what is measured at a power-on
   Endorsement = 5,  // the endorsement key as it was last told, and its certificate
@@ -139,8 +140,11 @@ class Vault : public Holdings {
   virtual Result<Entry> entry(const Uuid& uuid) = 0;
   // An item of an instance or of kHost; empty when there is none. What is kept may be of a removed instance.
   virtual Result<base::Bytes> item(const Uuid& uuid, Item item) = 0;
-  // All of them or none; durable when this returns. Each takes the place of the one before it.
-  virtual Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) = 0;
+  // All of them or none; durable when this returns. Each takes the place of the one before it. The history is told.
+  virtual Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values,
+                             const std::vector<Deed>& deeds = {}) = 0;
+  // Also of one that was removed. What the vault does itself it tells itself.
+  virtual Result<History> history(const Uuid& uuid) = 0;
   // Whether the register knows the uuid, whatever became of it.
   virtual bool known(const Uuid& uuid) const = 0;
   // One whose custody says that it is stored: this state, and nothing that may lie in its place. The instance gets a
