@@ -8,6 +8,7 @@
 #include "backend/control/failure.h"
 #include "backend/control/history_answers.h"
 #include "backend/control/identity_answers.h"
+#include "backend/control/keep_commands.h"
 #include "backend/control/measure_answers.h"
 #include "backend/control/move_commands.h"
 #include "backend/vault/opening.h"
@@ -134,6 +135,8 @@ constexpr std::array kCommands = {Command{"list", list},
                                   Command{"release", release},
                                   Command{"import", import_paper},
                                   Command{"peers", peers},
+                                  Command{"backup", backup},
+                                  Command{"revert", revert},
                                   Command{"stats", stats},
                                   Command{"events", events},
                                   Command{"doctor", doctor}};

@@ -7,11 +7,14 @@
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
+#include "backend/control/base64.h"
 #include "backend/control/history_answers.h"
+#include "backend/control/keep_commands.h"
 #include "backend/control/measure_print.h"
 #include "backend/control/move.h"
 #include "backend/control/paper_files.h"
 #include "backend/control/print.h"
+#include "backend/control/recovery_key.h"
 #include "backend/vault/vault.h"
 #include "lib/base/version.h"
 
@@ -25,10 +28,12 @@ struct Arguments {
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
+  std::vector<std::string> recovery;
+  std::string key;
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
-  bool history = false;
+  bool history = false, source_lost = false, yes = false;
   bool as_json = false;
 };
 
@@ -56,6 +61,8 @@ constexpr std::array kCommands = {
     Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
     Command{"move", "move an instance to another host: invite, export, import and release by one command", true},
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
+    Command{"backup", "write a sealed copy of an instance, which may run", true, backend::print_backup},
+    Command{"revert", "put an instance back to a backup, here or where its host is lost", true, backend::print_revert},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
@@ -90,6 +97,8 @@ json request_for(const Command& command, const Arguments& given) {
   if (!given.peer.empty()) request["forget"] = given.peer;
   if (given.withdraw) request["withdraw"] = true;
   if (given.abort) request["abort"] = true;
+  if (given.source_lost) request["source_lost"] = true;
+  if (given.yes) request["yes"] = true;
   if (std::string(command.name) == "invite" && !given.uuid.empty()) request["uuid"] = given.uuid;
   if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
   return request;
@@ -126,8 +135,22 @@ void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
   }
 }
 
+void describe_keeping(CLI::App& sub, const std::string& name, Arguments& given) {
+  if (name == "backup") {
+    sub.add_option("file", given.out, "where the backup is written")->required();
+    sub.add_option("--to", given.recovery, "a public key of X25519 in PEM, which can restore it elsewhere too");
+  } else if (name == "revert") {
+    sub.add_option("file", given.file, "the backup")->required();
+    sub.add_flag("--yes", given.yes, "do it, and lose what its guest has stored since then");
+    sub.add_option("--key", given.key, "the private recovery key, where the backup is another host's");
+    sub.add_option("--trust", given.trust, "the fingerprint of the other host's key, when it is not known yet");
+    sub.add_flag("--source-lost", given.source_lost, "the host that had it will never run it again");
+  }
+}
+
 void describe(CLI::App& sub, const std::string& name, Arguments& given) {
   describe_move(sub, name, given);
+  describe_keeping(sub, name, given);
   if (name == "show") {
     CLI::Option* uuid = sub.get_option("uuid");
     CLI::Option* ek = sub.add_flag("--ek", given.ek, "its endorsement key and the certificate of it, in PEM");
@@ -241,6 +264,20 @@ bool prepare_papers(const std::string& name, const Arguments& given, json& reque
   return paper.has_value();
 }
 
+// The same of recovery keys.
+bool prepare_keys(const Arguments& given, json& request) {
+  for (const std::string& path : given.recovery) {
+    auto key = backend::read_recovery_key(path);
+    if (!key) return false;
+    request["to"].push_back(backend::base64(*key));
+  }
+  if (given.key.empty()) return true;
+  auto file = backend::from_base64(request.value("paper", std::string()));
+  auto key = file ? backend::recover_file_key(given.key, *file) : std::nullopt;
+  if (key) request["key"] = backend::base64(key->reveal());
+  return key.has_value();
+}
+
 // Again while it is busy, for as long as that was asked for.
 json ask_patiently(const Arguments& given, backend::Control& control, const json& request) {
   auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(given.wait_seconds);
@@ -267,7 +304,7 @@ int run(const Command& command, Arguments& given) {
   if (name == "move") return move(given);
   backend::Control control(given.runtime + "/control.sock");
   json request = request_for(command, given);
-  if (!prepare_papers(name, given, request)) return 1;
+  if (!prepare_papers(name, given, request) || !prepare_keys(given, request)) return 1;
   json answer = ask_patiently(given, control, request);
   if (answer.contains("paper") && !given.out.empty()) {
     if (!backend::write_paper(given.out, answer["paper"].get<std::string>())) return 1;

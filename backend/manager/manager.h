@@ -13,6 +13,7 @@
 #include "backend/manager/events.h"
 #include "backend/measure/image.h"
 #include "backend/measure/items.h"
+#include "backend/vault/keeping.h"
 #include "backend/vault/moving.h"
 #include "lib/base/log.h"
 #include "lib/xen/domains.h"
@@ -89,6 +90,11 @@ class Manager {
   vault::Result<vault::Moving::Imported> import(base::View paper, const std::string& trusted);
   vault::Result<size_t> withdraw(const std::optional<vault::Uuid>& uuid);
 
+  // keeping.cc
+  vault::Result<vault::Keeping::Made> backup(const vault::Uuid& uuid, const std::vector<vault::HostKey>& recovery);
+  vault::Result<vault::Keeping::Done> revert(const vault::Uuid& uuid, base::View file,
+                                             const vault::Keeping::Wish& wish);
+
  private:
   // manager.cc: what happened
   void on_store();
@@ -126,6 +132,9 @@ class Manager {
   void look_again(const vault::Uuid& uuid);
   bool awaits(Device& device);
   bool moves(Device& device);
+
+  // keeping.cc
+  vault::Result<> unused(const vault::Uuid& uuid);
 
   // disguise.cc: domains that look like a new boot while they are suspended
   void see_through(Device& device, const std::optional<xen::DomainState>& domain);
@@ -235,6 +244,7 @@ class Manager {
   Spawner spawner_;
   Policy policy_;
   vault::Moving moving_;
+  vault::Keeping keeping_;
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;

@@ -25,6 +25,8 @@ Deed deed_of(const Passage& passage) {
       return deed(Happened::Arrived, "from " + host, hop);
     case Custody::Come:
       return deed(Happened::Came, "given up by " + host + ", and ran here from then on", hop);
+    case Custody::Restored:
+      return deed(Happened::Restored, "from a backup of " + host, hop);
     case Custody::Elsewhere:
       break;
   }
@@ -33,7 +35,7 @@ Deed deed_of(const Passage& passage) {
 
 bool is_last(const History& history, const Deed& deed) {
   const Deed* last = history.last(
-      {Happened::Exported, Happened::Kept, Happened::MovedOut, Happened::Arrived, Happened::Came, Happened::Discarded});
+      {Happened::Exported, Happened::Kept, Happened::MovedOut, Happened::Arrived, Happened::Came, Happened::Discarded, Happened::Restored});
   return last != nullptr && last->what == deed.what && last->number == deed.number;
 }
 

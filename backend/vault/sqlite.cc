@@ -100,6 +100,10 @@ Result<> SqliteVault::take_stock_of(Database& database, const Uuid& uuid) {
     base::log(Level::Notice, "instance " + text_of(uuid) + " had been removed: its row goes");
     return told(delete_for_ever(database, uuid), "");
   }
+  if (TRY(finish_restoring(database, uuid))) {
+    base::log(Level::Notice, "instance " + text_of(uuid) + " had been restored from a backup: it is here");
+    known = register_.find(uuid);
+  }
   if (const Passage* passage = register_.ledger().find(uuid); passage != nullptr && !stored(passage->custody)) {
     base::log(Level::Notice, "instance " + text_of(uuid) + " is at another host: its row goes");
     return told(delete_row(database, uuid), "");

@@ -56,6 +56,7 @@ class SqliteVault : public Vault {
   Result<> drop_state(const Uuid& uuid) override;
   bool known(const Uuid& uuid) const override { return register_.all().contains(uuid); }
   Result<> put_state(const Uuid& uuid, const Instance& plain) override;
+  Result<uint64_t> put_back(const Uuid& uuid, const Return& what) override;
   Result<Instance> load_locked(const Uuid& uuid) override;
   Result<> remove(const Uuid& uuid) override;
   Result<> renew_master(const std::optional<base::Secret<32>>& given) override;
@@ -80,6 +81,12 @@ class SqliteVault : public Vault {
   Sql<> hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const;
 
   Result<base::Bytes> opened_item(const ItemRow& row) const;
+
+  // restoring.cc
+  Result<> may_be_put_back(const Uuid& uuid, bool elsewhere);
+  Result<uint64_t> newest_epoch(const Uuid& uuid);
+  Result<> finish_return(const Uuid& uuid, uint64_t epoch, const std::optional<Passage>& passage);
+  Result<bool> finish_restoring(Database& database, const Uuid& uuid);
 
   // chronicle.cc
   Sql<History> history_in(const Database& database, const Uuid& uuid) const;

@@ -76,6 +76,7 @@ enum class Item : uint8_t {
   EventLog = 2,     // what was extended before the guest could, in this power cycle
   Measure = 4,      // what is measured at a power-on
   Endorsement = 5,  // the endorsement key as it was last told, and its certificate
+  Origin = 6,       // of one that was restored here: the vault keeps it
   // Of the host:
   Authority = 64,    // key and certificate that endorsement keys are certified with
   Identity = 65,     // the key other hosts know this one by
@@ -84,6 +85,15 @@ enum class Item : uint8_t {
 struct ItemValue {
   Item item{};
   base::Bytes bytes;
+};
+// A state that takes the place of whatever there is.
+struct Return {
+  Instance plain;                // as put_state() takes it; it gets an epoch above every one that was seen
+  std::vector<ItemValue> items;  // in the place of those there are; an empty one: none
+  Deed deed;
+  // Of one that is not here: it is from now on.
+  std::optional<Passage> passage;
+  std::optional<History> history;  // what was told of it elsewhere
 };
 // In the place of a uuid: what belongs to no instance.
 inline constexpr Uuid kHost{};
@@ -150,6 +160,8 @@ class Vault : public Holdings {
   // One whose custody says that it is stored: this state, and nothing that may lie in its place. The instance gets a
   // key of its own; `permanent` and the snapshot are plain.
   virtual Result<> put_state(const Uuid& uuid, const Instance& plain) = 0;
+  // The epoch it has now; durable, with its history, when this returns. Refused while somebody serves it.
+  virtual Result<uint64_t> put_back(const Uuid& uuid, const Return& what) = 0;
   // As load(), of one that may not run here now.
   virtual Result<Instance> load_locked(const Uuid& uuid) = 0;
   // For ever: the uuid is not made again by itself.

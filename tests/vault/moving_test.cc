@@ -265,7 +265,7 @@ TEST_F(Moves, AnotherKeyOfAKnownHostIsRefused) {
   auto refused = source_->export_to(kTwo, invited, print(other), here_->load(kTwo).value().power);
   EXPECT_TRUE(says(refused, "another key than before")) << why(refused);
   EXPECT_TRUE(here_->load(kTwo).ok()) << "it is not even locked";
-  ASSERT_TRUE(source_->forget_peer("destination").ok());
+  ASSERT_TRUE(forget_peer(*here_, "destination").ok());
   EXPECT_TRUE(source_->export_to(kTwo, invited, print(other), here_->load_locked(kTwo).value().power).ok());
 }
 
