@@ -137,6 +137,7 @@ constexpr std::array kCommands = {Command{"list", list},
                                   Command{"peers", peers},
                                   Command{"backup", backup},
                                   Command{"revert", revert},
+                                  Command{"clone", clone},
                                   Command{"stats", stats},
                                   Command{"events", events},
                                   Command{"doctor", doctor}};

@@ -66,6 +66,22 @@ json revert(Manager& manager, const json& request) {
   return {{"ok", true}, {"restored", done.value().restored}, {"text", done.value().text}};
 }
 
+json clone(Manager& manager, const json& request) {
+  auto source = vault::uuid_in(request.value("uuid", std::string()));
+  auto uuid = vault::uuid_in(request.value("new_uuid", std::string()));
+  if (!source || !uuid) return failure(kNeedsUuid);
+  auto done = manager.clone(*source, *uuid, request.value("keep_identity", false));
+  if (!done.ok()) return failure(done.error());
+  if (!done.value()) {
+    json answer = failure("the copy is being made");
+    answer["making"] = true;
+    return answer;
+  }
+  return {{"ok", true}, {"source", vault::text_of(*source)}, {"uuid", vault::text_of(*uuid)}};
+}
+
+void print_clone(const json& answer) { fmt::print("{}\n", answer.value("uuid", "")); }
+
 void print_backup(const json& answer) {
   fmt::print(stderr, "backed up at epoch {}, signed by the key with fingerprint {}\n",
              answer.value("epoch", uint64_t{0}), answer.value("fingerprint", ""));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // vtpmctl: asks the manager by its control socket and shows the answer.
+#include <openssl/rand.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -16,6 +18,7 @@
 #include "backend/control/print.h"
 #include "backend/control/recovery_key.h"
 #include "backend/vault/vault.h"
+#include "lib/base/verify.h"
 #include "lib/base/version.h"
 
 namespace {
@@ -29,11 +32,11 @@ struct Arguments {
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
   std::vector<std::string> recovery;
-  std::string key;
+  std::string key, new_uuid;
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
-  bool history = false, source_lost = false, yes = false;
+  bool history = false, source_lost = false, yes = false, keep_identity = false;
   bool as_json = false;
 };
 
@@ -63,6 +66,7 @@ constexpr std::array kCommands = {
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"backup", "write a sealed copy of an instance, which may run", true, backend::print_backup},
     Command{"revert", "put an instance back to a backup, here or where its host is lost", true, backend::print_revert},
+    Command{"clone", "make a new instance with the state of one that nobody runs", true, backend::print_clone},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
@@ -99,12 +103,22 @@ json request_for(const Command& command, const Arguments& given) {
   if (given.abort) request["abort"] = true;
   if (given.source_lost) request["source_lost"] = true;
   if (given.yes) request["yes"] = true;
+  if (given.keep_identity) request["keep_identity"] = true;
+  if (std::string(command.name) == "clone") request["new_uuid"] = given.new_uuid;
   if (std::string(command.name) == "invite" && !given.uuid.empty()) request["uuid"] = given.uuid;
   if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
   return request;
 }
 
 std::string not_a_uuid(const std::string& text) { return vault::uuid_in(text) ? std::string() : "not a uuid: " + text; }
+
+std::string fresh_uuid() {
+  vault::Uuid uuid{};
+  VERIFY(RAND_bytes(uuid.data(), static_cast<int>(uuid.size())) == 1);
+  uuid[6] = static_cast<uint8_t>((uuid[6] & 0x0f) | 0x40);  // random, as RFC 4122 has it
+  uuid[8] = static_cast<uint8_t>((uuid[8] & 0x3f) | 0x80);
+  return vault::text_of(uuid);
+}
 
 void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
   const char* trust = "the fingerprint of the other host's key, when it is not known yet";
@@ -139,6 +153,9 @@ void describe_keeping(CLI::App& sub, const std::string& name, Arguments& given) 
   if (name == "backup") {
     sub.add_option("file", given.out, "where the backup is written")->required();
     sub.add_option("--to", given.recovery, "a public key of X25519 in PEM, which can restore it elsewhere too");
+  } else if (name == "clone") {
+    sub.add_option("new_uuid", given.new_uuid, "of the new instance; one is made without it")->check(not_a_uuid);
+    sub.add_flag("--keep-identity", given.keep_identity, "the new one has the same endorsement key and certificate");
   } else if (name == "revert") {
     sub.add_option("file", given.file, "the backup")->required();
     sub.add_flag("--yes", given.yes, "do it, and lose what its guest has stored since then");
@@ -278,6 +295,16 @@ bool prepare_keys(const Arguments& given, json& request) {
   return key.has_value();
 }
 
+// Again while the copy is made.
+json ask_until_made(backend::Control& control, const json& request) {
+  json answer = control.ask(request);
+  for (int tries = 0; answer.value("making", false) && tries < 1500; tries++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    answer = control.ask(request);
+  }
+  return answer;
+}
+
 // Again while it is busy, for as long as that was asked for.
 json ask_patiently(const Arguments& given, backend::Control& control, const json& request) {
   auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(given.wait_seconds);
@@ -302,10 +329,11 @@ int run(const Command& command, Arguments& given) {
   std::string name = command.name;
   if (name == "check-xenstore") return check_xenstore(given);
   if (name == "move") return move(given);
+  if (name == "clone" && given.new_uuid.empty()) given.new_uuid = fresh_uuid();
   backend::Control control(given.runtime + "/control.sock");
   json request = request_for(command, given);
   if (!prepare_papers(name, given, request) || !prepare_keys(given, request)) return 1;
-  json answer = ask_patiently(given, control, request);
+  json answer = name == "clone" ? ask_until_made(control, request) : ask_patiently(given, control, request);
   if (answer.contains("paper") && !given.out.empty()) {
     if (!backend::write_paper(given.out, answer["paper"].get<std::string>())) return 1;
     answer.erase("paper");

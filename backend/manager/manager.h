@@ -94,6 +94,8 @@ class Manager {
   vault::Result<vault::Keeping::Made> backup(const vault::Uuid& uuid, const std::vector<vault::HostKey>& recovery);
   vault::Result<vault::Keeping::Done> revert(const vault::Uuid& uuid, base::View file,
                                              const vault::Keeping::Wish& wish);
+  // cloning.cc: a new instance with the state of one that nobody serves. False: it is being made, ask again.
+  vault::Result<bool> clone(const vault::Uuid& source, const vault::Uuid& uuid, bool keep_identity);
 
  private:
   // manager.cc: what happened
@@ -163,10 +165,24 @@ class Manager {
   void renew_next();
   bool renew(const vault::Uuid& uuid);
 
+  // cloning.cc
+  struct CloneOf {
+    vault::Uuid source;
+    vault::Lease lease;  // of the source
+    vault::Copy copy;    // without its state
+    bool stored = false;
+  };
+  struct Maker;
+  vault::Result<> may_be_cloned(const vault::Uuid& source, const vault::Uuid& uuid);
+  vault::Result<> begin_clone(vault::Copy copy);
+  vault::Result<> store_clone(Maker& maker, const message::Commit& commit);
+  void end_clone(const Maker& maker);
+
   // factory.cc: TPMs that are made before anybody connects
   struct Maker {
     vault::Uuid uuid;
-    std::optional<vault::Lease> lease;  // nothing: of no instance, it makes one in advance
+    std::optional<vault::Lease> lease;  // nothing: of no instance yet
+    std::optional<CloneOf> clone;       // without both: it makes one in advance
     vault::InstanceKey key;
     Process process;
     bool endorsed = false;
@@ -174,10 +190,11 @@ class Manager {
   };
   void make_next();
   void start_maker(const vault::Uuid& uuid);
-  void add_maker(Maker maker, const vault::Settings& settings);
+  // `permanent`: what it makes a copy of, sealed under its key as epoch 1.
+  void add_maker(Maker maker, const vault::Settings& settings, base::View permanent = {});
   void on_maker(uint64_t serial);
   void on_made(uint64_t serial, const message::Commit& commit);
-  void told_maker(uint64_t serial, const vault::Result<>& stored);
+  void told_maker(uint64_t serial, uint64_t epoch, const vault::Result<>& stored);
   void on_maker_exit(uint64_t serial);
 
   // endorse.cc; false: the worker may not say that
@@ -248,6 +265,7 @@ class Manager {
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
+  std::map<vault::Uuid, std::string> not_cloned_;  // why, until somebody asks
   std::map<uint64_t, Measurer> measurers_;
   bool renews_ = false;               // a timer is set
   bool pool_due_ = false;             // a timer is set

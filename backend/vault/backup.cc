@@ -39,8 +39,8 @@ std::optional<Wrap> wrapped(const Backup& backup, const base::Secret<32>& key, c
   auto agreement = agree_once(recipient);
   if (!agreement) return std::nullopt;
   Wrap wrap{recipient, agreement->ephemeral, {}};
-  wrap.envelope = wire::SizedBytes(seal(wrapping_key(agreement->secret, backup, wrap), backup.uuid, Purpose::BackupKey,
-                                        backup.epoch, key.reveal()));
+  wrap.envelope = wire::SizedBytes(
+      seal(wrapping_key(agreement->secret, backup, wrap), backup.uuid, Purpose::BackupKey, backup.epoch, key.reveal()));
   return wrap;
 }
 

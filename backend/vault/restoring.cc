@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SqliteVault: states that are put back. The database first, in one transaction with the history; then the register. What
-// a crash leaves in between is finished when the vault is opened.
+// SqliteVault: states that are put back. The database first, in one transaction with the history; then the register.
+// What a crash leaves in between is finished when the vault is opened.
 #include <algorithm>
 
 #include "backend/vault/opening.h"

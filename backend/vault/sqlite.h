@@ -32,6 +32,8 @@ class SqliteVault : public Vault {
   ~SqliteVault() override;
 
   Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) override;
+  Result<> create_copy(const Copy& copy) override;
+  bool is_copy(const Uuid& uuid, const Uuid& source) override;
   Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                      const std::vector<ItemValue>& items) override;
   Result<> drop_spares() override;

@@ -95,6 +95,15 @@ struct Return {
   std::optional<Passage> passage;
   std::optional<History> history;  // what was told of it elsewhere
 };
+// A new instance with the state of another.
+struct Copy {
+  Uuid source{}, uuid{};
+  Settings settings;
+  uint64_t epoch = 0;     // of the new one
+  base::Bytes permanent;  // plain
+  std::vector<ItemValue> items;
+  std::string identity;  // what became of its endorsement key, for the histories
+};
 // In the place of a uuid: what belongs to no instance.
 inline constexpr Uuid kHost{};
 
@@ -118,6 +127,10 @@ class Vault : public Holdings {
   // A new instance; durable when this returns. Only for a uuid that was never seen. It has the permanent state of a
   // spare that was made with the same settings, which nobody else gets then, or none yet. `items` come with it.
   virtual Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) = 0;
+  // As create(), and both histories tell of it.
+  virtual Result<> create_copy(const Copy& copy) = 0;
+  // Whether it was made so, of that source.
+  virtual bool is_copy(const Uuid& uuid, const Uuid& source) = 0;
   // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
   // else. The items become those of the instance.
   virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,

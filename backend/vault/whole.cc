@@ -17,8 +17,8 @@ Refusal refused(std::string text) { return {Refusal::Kind::Conflict, std::move(t
 bool proper(const Whole& whole) {
   bool kept = whole.power.kind == Power::Kind::Suspended && !whole.power.snapshot.empty();
   bool off = whole.power.kind == Power::Kind::Off && whole.power.snapshot.empty();
-  bool settings = whole.settings.localities > 0 && whole.settings.localities < 32 &&
-                  whole.settings.label.size() <= kLongestLabel;
+  bool settings =
+      whole.settings.localities > 0 && whole.settings.localities < 32 && whole.settings.label.size() <= kLongestLabel;
   bool made = whole.epoch > 0 ? !whole.permanent.empty() : whole.permanent.empty() && off;
   return (kept || off) && settings && made;
 }

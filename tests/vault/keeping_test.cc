@@ -3,6 +3,7 @@
 #include "backend/vault/keeping.h"
 
 #include "backend/vault/moving.h"
+#include "tests/vault/lying_disk.h"
 #include "tests/vault/vault_client.h"
 
 namespace vault {
@@ -89,8 +90,7 @@ TEST_F(Keeps, PutsBackWhatWasThen) {
   power.kind = Power::Kind::Suspended;
   power.cycle = 9;
   power.epoch = 3;
-  power.snapshot =
-      wire::SizedBytes(seal(here_->load(kOne).value().key, kOne, Purpose::Snapshot, 3, base::Bytes{'p'}));
+  power.snapshot = wire::SizedBytes(seal(here_->load(kOne).value().key, kOne, Purpose::Snapshot, 3, base::Bytes{'p'}));
   ASSERT_TRUE(here_->set_power(kOne, power).ok());
   ASSERT_EQ(revert(*here_, file), "done");
   for (int opened = 0; opened < 2; opened++, reopen(here_, "here")) {
@@ -261,9 +261,8 @@ TEST_F(Keeps, IsRestoredInThePlaceOfATombstoneAndMovesOn) {
   go_on(*there_, "there");
   auto made = Keeping(*there_, "there").backup(kOne, {agreeing_half(recovery_)});
   ASSERT_TRUE(made.ok());
-  Keeping::Wish wish{.key = file_key(read_backup(made.value().file).value(), recovery_),
-                     .source_lost = true,
-                     .confirmed = true};
+  Keeping::Wish wish{
+      .key = file_key(read_backup(made.value().file).value(), recovery_), .source_lost = true, .confirmed = true};
   std::string before = bytes_in(directory("here") + "/register");
   ASSERT_EQ(revert(*here_, made.value().file, wish), "done") << "its key is known from the move";
   EXPECT_EQ(content(*here_, kOne), "there");
@@ -297,9 +296,8 @@ TEST_F(Keeps, SoIsOneInThePlaceOfATombstone) {
   move(*here_, "here", *there_, "there");
   auto made = Keeping(*there_, "there").backup(kOne, {agreeing_half(recovery_)});
   ASSERT_TRUE(made.ok());
-  Keeping::Wish wish{.key = file_key(read_backup(made.value().file).value(), recovery_),
-                     .source_lost = true,
-                     .confirmed = true};
+  Keeping::Wish wish{
+      .key = file_key(read_backup(made.value().file).value(), recovery_), .source_lost = true, .confirmed = true};
   std::string old = bytes_in(directory("here") + "/register");
   ASSERT_EQ(revert(*here_, made.value().file, wish), "done");
   here_.reset();
@@ -319,6 +317,36 @@ TEST_F(Keeps, ARevertThatACrashInterruptsStands) {
   here_ = vault_in("here");
   EXPECT_EQ(content(*here_, kOne), "then");
   EXPECT_EQ(told(*here_), (What{Happened::Created, Happened::Reverted}));
+}
+
+// Power that fails at any write: the old state without a record of it, or the new one with it.
+TEST_F(Keeps, IsPutBackWithItsRecordOrNotAtAll) {
+  LyingDisk disk;
+  options_.vfs = LyingDisk::kName;
+  make(kOne, 1);
+  base::Bytes file;
+  std::mt19937 random(6);
+  int put_back = 0, left = 0;
+  for (uint64_t round = 1; round < 40; round++) {
+    auto vault = open();
+    ASSERT_NE(vault, nullptr);
+    if (file.empty()) file = Keeping(*vault, "here").backup(kOne, {}).value().file;
+    go_on(*vault, "now");
+    size_t before = told(*vault).size();
+    disk.die_at(round % 20 + 1);
+    bool answered = revert(*vault, file) == "done";
+    vault.reset();
+    disk.lose_power(random);
+    vault = open();
+    ASSERT_NE(vault, nullptr) << round;
+    bool done = content(*vault, kOne) == "state";
+    EXPECT_TRUE(done || content(*vault, kOne) == "now") << content(*vault, kOne);
+    EXPECT_TRUE(done || !answered);
+    EXPECT_EQ(told(*vault).size(), before + (done ? 1 : 0)) << round;
+    (done ? put_back : left)++;
+  }
+  EXPECT_GT(put_back, 0);
+  EXPECT_GT(left, 0);
 }
 
 }  // namespace
