@@ -34,9 +34,12 @@ class Keeping : public SavedGuest {
  protected:
   std::string path(const std::string& name) { return stack_.directory() + "/" + name; }
   static std::vector<std::string> history(Stack& stack, const std::string& uuid) {
+    const json answer = stack.control({"show", uuid, "--history"});
     std::vector<std::string> told;
-    for (const json& one : stack.control({"show", uuid, "--history"})["history"]["entries"])
-      told.push_back(one["event"]);
+    const json entries = answer.value("history", json::object()).value("entries", json::array());
+    for (const json& one : entries) {
+      told.push_back(one.value("event", ""));
+    }
     return told;
   }
   static long count(Stack& stack, const std::string& uuid, const std::string& event) {
@@ -196,7 +199,11 @@ TEST_F(Keeping, ACloneIsAnotherTpmWithTheSameSecrets) {
 TEST_F(Keeping, AnInstanceWithoutAnEndorsementKeyIsClonedToOne) {
   ASSERT_EQ(said(stack_.control({"create", uuid_, "--endorsement-key", "false"})), "done");
   ASSERT_TRUE(eventually([&] { return epoch(stack_, uuid_) == 1; }, 60'000));
-  json made = stack_.control({"clone", uuid_});
+  json made;
+  ASSERT_TRUE(eventually([&] {
+    made = stack_.control({"clone", uuid_});  // until its maker has ended
+    return !made.value("busy", false);
+  }));
   ASSERT_EQ(said(made), "done");
   EXPECT_TRUE(has(said(stack_.control({"show", made.value("uuid", ""), "--ek"})), "no endorsement key"));
 }
@@ -236,7 +243,8 @@ TEST_F(Keeping, AKilledManagerLeavesTheOldOrTheNew) {
     copies = there;
   }
   EXPECT_GT(interrupted, 0U);
-  for (const json& one : stack_.control({"list"})["instances"]) EXPECT_FALSE(one.value("quarantined", true));
+  const json list = stack_.control({"list"});
+  for (const json& one : list["instances"]) EXPECT_FALSE(one.value("quarantined", true));
 }
 
 }  // namespace
