@@ -130,6 +130,19 @@ bool Engine::store_endorsement_certificate(base::View certificate) {
   return !has_endorsement_certificate() && add_certificate(*tpm_, certificate) && tpm_->commit().ok();
 }
 
+bool Engine::renew_endorsement_key(const Factory& factory) {
+  if (!tpm_->endorsement->key.present()) return false;
+  auto key = make_endorsement_key(*tpm_, factory.key_bits);
+  if (!key.ok()) return false;
+  Bytes certificate = factory.certify ? factory.certify(key.value().blob.pub_key) : Bytes();
+  tpm_->endorsement.edit().key = std::move(key).take();
+  tpm_->make_daa_secrets();
+  tpm_->nv.edit().remove(kNvIndexEndorsementCertificate);
+  if ((certificate.empty() || add_certificate(*tpm_, certificate)) && tpm_->commit().ok()) return true;
+  tpm_->abort();
+  return false;
+}
+
 bool Engine::established() const { return tpm_->flags->tpm_established; }
 
 Make Engine::make() {

@@ -91,6 +91,10 @@ class Engine {
   base::Bytes endorsement_modulus() const;
   // Whether there is an area of TPM_NV_INDEX_EKCert, whatever is in it.
   bool has_endorsement_certificate() const;
+  // Gives a TPM that has an endorsement key another one, with secrets of DAA of its own, and the certificate in the place
+  // of the old one's: who knew the old key does not know this TPM. What else is in it stays. True only when it is
+  // durable; otherwise nothing has changed.
+  bool renew_endorsement_key(const Factory& factory);
   // Makes that area, as a maker does. True only when it is durable; false when there is one already, or no room.
   bool store_endorsement_certificate(base::View certificate);
 

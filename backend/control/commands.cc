@@ -6,7 +6,9 @@
 
 #include "backend/control/answers.h"
 #include "backend/control/failure.h"
+#include "backend/control/history_answers.h"
 #include "backend/control/identity_answers.h"
+#include "backend/control/keep_commands.h"
 #include "backend/control/measure_answers.h"
 #include "backend/control/move_commands.h"
 #include "backend/vault/opening.h"
@@ -40,6 +42,7 @@ json show(Manager& manager, const json& request) {
   if (request.value("ca", false)) return show_authority(manager);
   return with_uuid(request, [&](const vault::Uuid& uuid) -> json {
     if (request.value("ek", false)) return show_endorsement(manager, uuid);
+    if (request.value("history", false)) return show_history(manager, uuid);
     auto entry = manager.vault().entry(uuid);
     if (!entry.ok()) return failure(entry.error().text);
     if (request.value("log", false)) {
@@ -132,6 +135,9 @@ constexpr std::array kCommands = {Command{"list", list},
                                   Command{"release", release},
                                   Command{"import", import_paper},
                                   Command{"peers", peers},
+                                  Command{"backup", backup},
+                                  Command{"revert", revert},
+                                  Command{"clone", clone},
                                   Command{"stats", stats},
                                   Command{"events", events},
                                   Command{"doctor", doctor}};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // vtpmctl: asks the manager by its control socket and shows the answer.
+#include <openssl/rand.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -7,11 +9,16 @@
 
 #include "backend/control/ask.h"
 #include "backend/control/check_store.h"
+#include "backend/control/base64.h"
+#include "backend/control/history_answers.h"
+#include "backend/control/keep_commands.h"
 #include "backend/control/measure_print.h"
 #include "backend/control/move.h"
 #include "backend/control/paper_files.h"
 #include "backend/control/print.h"
+#include "backend/control/recovery_key.h"
 #include "backend/vault/vault.h"
+#include "lib/base/verify.h"
 #include "lib/base/version.h"
 
 namespace {
@@ -24,9 +31,12 @@ struct Arguments {
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
+  std::vector<std::string> recovery;
+  std::string key, new_uuid;
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
+  bool history = false, source_lost = false, yes = false, keep_identity = false;
   bool as_json = false;
 };
 
@@ -54,6 +64,9 @@ constexpr std::array kCommands = {
     Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
     Command{"move", "move an instance to another host: invite, export, import and release by one command", true},
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
+    Command{"backup", "write a sealed copy of an instance, which may run", true, backend::print_backup},
+    Command{"revert", "put an instance back to a backup, here or where its host is lost", true, backend::print_revert},
+    Command{"clone", "make a new instance with the state of one that nobody runs", true, backend::print_clone},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
@@ -71,6 +84,7 @@ json request_for(const Command& command, const Arguments& given) {
   if (given.ek) request["ek"] = true;
   if (given.ca) request["ca"] = true;
   if (given.log || given.raw) request["log"] = true;
+  if (given.history) request["history"] = true;
   auto put = [&](const char* key, const std::optional<bool>& value) {
     if (value) request[key] = *value;
   };
@@ -87,12 +101,24 @@ json request_for(const Command& command, const Arguments& given) {
   if (!given.peer.empty()) request["forget"] = given.peer;
   if (given.withdraw) request["withdraw"] = true;
   if (given.abort) request["abort"] = true;
+  if (given.source_lost) request["source_lost"] = true;
+  if (given.yes) request["yes"] = true;
+  if (given.keep_identity) request["keep_identity"] = true;
+  if (std::string(command.name) == "clone") request["new_uuid"] = given.new_uuid;
   if (std::string(command.name) == "invite" && !given.uuid.empty()) request["uuid"] = given.uuid;
   if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
   return request;
 }
 
 std::string not_a_uuid(const std::string& text) { return vault::uuid_in(text) ? std::string() : "not a uuid: " + text; }
+
+std::string fresh_uuid() {
+  vault::Uuid uuid{};
+  VERIFY(RAND_bytes(uuid.data(), static_cast<int>(uuid.size())) == 1);
+  uuid[6] = static_cast<uint8_t>((uuid[6] & 0x0f) | 0x40);  // random, as RFC 4122 has it
+  uuid[8] = static_cast<uint8_t>((uuid[8] & 0x3f) | 0x80);
+  return vault::text_of(uuid);
+}
 
 void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
   const char* trust = "the fingerprint of the other host's key, when it is not known yet";
@@ -123,8 +149,25 @@ void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
   }
 }
 
+void describe_keeping(CLI::App& sub, const std::string& name, Arguments& given) {
+  if (name == "backup") {
+    sub.add_option("file", given.out, "where the backup is written")->required();
+    sub.add_option("--to", given.recovery, "a public key of X25519 in PEM, which can restore it elsewhere too");
+  } else if (name == "clone") {
+    sub.add_option("new_uuid", given.new_uuid, "of the new instance; one is made without it")->check(not_a_uuid);
+    sub.add_flag("--keep-identity", given.keep_identity, "the new one has the same endorsement key and certificate");
+  } else if (name == "revert") {
+    sub.add_option("file", given.file, "the backup")->required();
+    sub.add_flag("--yes", given.yes, "do it, and lose what its guest has stored since then");
+    sub.add_option("--key", given.key, "the private recovery key, where the backup is another host's");
+    sub.add_option("--trust", given.trust, "the fingerprint of the other host's key, when it is not known yet");
+    sub.add_flag("--source-lost", given.source_lost, "the host that had it will never run it again");
+  }
+}
+
 void describe(CLI::App& sub, const std::string& name, Arguments& given) {
   describe_move(sub, name, given);
+  describe_keeping(sub, name, given);
   if (name == "show") {
     CLI::Option* uuid = sub.get_option("uuid");
     CLI::Option* ek = sub.add_flag("--ek", given.ek, "its endorsement key and the certificate of it, in PEM");
@@ -135,6 +178,10 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
         sub.add_flag("--log", given.log, "what was extended in this power cycle before the guest was served");
     sub.add_flag("--raw", given.raw, "the same as it stands, in the format of the TCG")->excludes(ek)->excludes(ca);
     log->excludes(ek)->excludes(ca);
+    sub.add_flag("--history", given.history, "what happened to it in its life, also of one that was deleted")
+        ->excludes(ek)
+        ->excludes(ca)
+        ->excludes(log);
   } else if (name == "quarantine") {
     sub.add_flag("--lift", given.lift, "end the quarantine: trust the stored state again");
     sub.add_option("--reason", given.reason, "why, for whoever reads it later");
@@ -234,6 +281,30 @@ bool prepare_papers(const std::string& name, const Arguments& given, json& reque
   return paper.has_value();
 }
 
+// The same of recovery keys.
+bool prepare_keys(const Arguments& given, json& request) {
+  for (const std::string& path : given.recovery) {
+    auto key = backend::read_recovery_key(path);
+    if (!key) return false;
+    request["to"].push_back(backend::base64(*key));
+  }
+  if (given.key.empty()) return true;
+  auto file = backend::from_base64(request.value("paper", std::string()));
+  auto key = file ? backend::recover_file_key(given.key, *file) : std::nullopt;
+  if (key) request["key"] = backend::base64(key->reveal());
+  return key.has_value();
+}
+
+// Again while the copy is made.
+json ask_until_made(backend::Control& control, const json& request) {
+  json answer = control.ask(request);
+  for (int tries = 0; answer.value("making", false) && tries < 1500; tries++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    answer = control.ask(request);
+  }
+  return answer;
+}
+
 // Again while it is busy, for as long as that was asked for.
 json ask_patiently(const Arguments& given, backend::Control& control, const json& request) {
   auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(given.wait_seconds);
@@ -258,10 +329,11 @@ int run(const Command& command, Arguments& given) {
   std::string name = command.name;
   if (name == "check-xenstore") return check_xenstore(given);
   if (name == "move") return move(given);
+  if (name == "clone" && given.new_uuid.empty()) given.new_uuid = fresh_uuid();
   backend::Control control(given.runtime + "/control.sock");
   json request = request_for(command, given);
-  if (!prepare_papers(name, given, request)) return 1;
-  json answer = ask_patiently(given, control, request);
+  if (!prepare_papers(name, given, request) || !prepare_keys(given, request)) return 1;
+  json answer = name == "clone" ? ask_until_made(control, request) : ask_patiently(given, control, request);
   if (answer.contains("paper") && !given.out.empty()) {
     if (!backend::write_paper(given.out, answer["paper"].get<std::string>())) return 1;
     answer.erase("paper");
@@ -283,6 +355,8 @@ int run(const Command& command, Arguments& given) {
     std::printf("%s\n", answer.dump(2).c_str());
   } else if (given.log) {
     backend::print_event_log(answer);
+  } else if (given.history) {
+    backend::print_history(answer);
   } else if (command.print != nullptr) {
     command.print(answer);
   }

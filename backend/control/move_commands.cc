@@ -27,6 +27,7 @@ const char* name_of(Custody custody) {
   switch (custody) {
     case Custody::Stayed:
     case Custody::Come:
+    case Custody::Restored:
       return "here";
     case Custody::Leaving:
       return "moving-out";
@@ -48,7 +49,7 @@ json about(const vault::Passage& passage) {
   bool out =
       passage.custody == Custody::Stayed || passage.custody == Custody::Leaving || passage.custody == Custody::Gone;
   return {{"state", name_of(passage.custody)},
-          {"direction", out ? "out" : "in"},
+          {"direction", passage.custody == Custody::Restored ? "restored" : out ? "out" : "in"},
           {"host", text_in(passage.other)},
           {"fingerprint", vault::fingerprint(out ? passage.transfer.destination : passage.transfer.source)},
           {"time", passage.time},
@@ -116,12 +117,12 @@ json import_paper(Manager& manager, const json& request) {
 json peers(Manager& manager, const json& request) {
   std::string forget = request.value("forget", std::string());
   if (!forget.empty()) {
-    auto done = manager.moving().forget_peer(forget);
+    auto done = vault::forget_peer(manager.vault(), forget);
     return done.ok() ? json{{"ok", true}} : failure(done.error());
   }
   auto own = manager.moving().identity();
   if (!own.ok()) return failure(own.error());
-  auto known = manager.moving().peers();
+  auto known = vault::peers_of(manager.vault());
   if (!known.ok()) return failure(known.error());
   json list = json::array();
   for (const vault::Peer& peer : known.value()) {

@@ -28,6 +28,7 @@ std::string escaped(const std::string& label) {
 void print_move(const json& move) {
   std::string state = text(move, "state"), what = state;
   if (state == "here") what = move.value("direction", "in") == "in" ? "came from" : "was not moved to";
+  if (move.value("direction", "in") == "restored") what = "restored from a backup of";
   if (state == "moving-out") what = "moving-out to";
   if (state == "moved") what = "moved to";
   if (state == "arrived") what = "arrived, may not run yet, from";

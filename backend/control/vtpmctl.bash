@@ -2,7 +2,7 @@
 # Completion of vtpmctl's commands, options and uuids, for bash.
 _vtpmctl() {
   local cur=${COMP_WORDS[COMP_CWORD]} command= word
-  local commands="list show create set delete quarantine power-cycle rekey invite export release import move peers stats events doctor check-xenstore"
+  local commands="list show create set delete quarantine power-cycle rekey invite export release import move peers backup revert clone stats events doctor check-xenstore"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case " $commands " in *" $word "*) command=$word; break ;; esac
   done
@@ -12,7 +12,7 @@ _vtpmctl() {
     create)
       options="$options --label --localities --physical-presence-command --endorsement-key --enabled --activated
         --measure" ;;
-    show) options="$options --ek --ca --log --raw" ;;
+    show) options="$options --ek --ca --log --raw --history" ;;
     set) options="$options --measure" ;;
     quarantine) options="$options --lift --reason" ;;
     rekey) options="$options --new-key" ;;
@@ -22,11 +22,14 @@ _vtpmctl() {
     import) options="$options --out --trust" ;;
     move) options="$options --ssh --ssh-command --trust" ;;
     peers) options="$options --forget" ;;
+    clone) options="$options --keep-identity" ;;
+    backup) options="$options --to" ;;
+    revert) options="$options --yes --key --trust --source-lost" ;;
     stats) options="$options --prometheus" ;;
     events) options="$options --past" ;;
   esac
   case $command in
-    show | set | delete | quarantine | power-cycle | export | release | move)
+    show | set | delete | quarantine | power-cycle | export | release | move | backup | revert | clone)
       options="$options $(vtpmctl list 2>/dev/null | awk 'NR > 1 { print $1 }')" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -13,6 +13,12 @@ identity::Endorsement record_of(const message::Endorsement& told, base::Bytes ce
   return record;
 }
 
+std::string text_of(const identity::Endorsement& record) {
+  if (!record.present) return "has no endorsement key";
+  return record.certificate.empty() ? "has an endorsement key without a certificate of this host"
+                                    : "its endorsement key is certified";
+}
+
 message::Certificate answer_with(const identity::Endorsement& record) { return {.certificate = record.certificate}; }
 
 }  // namespace
@@ -65,8 +71,13 @@ bool Manager::may_change(const vault::Uuid& uuid, const vault::Result<std::optio
 
 bool Manager::on_maker_endorsement(uint64_t serial, const message::Endorsement& told) {
   Maker& maker = makers_.at(serial);
-  if (maker.endorsed || !sound(told) || !told.wants_certificate) return false;
+  if (maker.endorsed || !sound(told)) return false;
   maker.endorsed = true;
+  if (maker.clone && !told.present) {
+    maker.endorsement = wire::encode(record_of(told, {}));
+    return true;
+  }
+  if (!told.wants_certificate) return false;
   certifier_.certify(told, [this, serial, told](base::Bytes certificate) {
     auto at = makers_.find(serial);
     if (at == makers_.end()) return;
@@ -79,15 +90,21 @@ bool Manager::on_maker_endorsement(uint64_t serial, const message::Endorsement& 
   return true;
 }
 
+vault::Deed endorsed(const identity::Endorsement& record) {
+  return vault::deed(vault::Happened::Endorsed, text_of(record));
+}
+
 bool Manager::keep(const vault::Uuid& uuid, const identity::Endorsement& record) {
-  auto kept = vault_.put_items(uuid, {{vault::Item::Endorsement, wire::encode(record)}});
+  auto before = endorsement(uuid);
+  std::vector<vault::Deed> deeds;
+  if (!before.ok() || before.value() != record) deeds.push_back(endorsed(record));
+  auto kept = vault_.put_items(uuid, {{vault::Item::Endorsement, wire::encode(record)}}, deeds);
   if (!kept.ok()) {
     event(Level::Error, "not-certified", uuid, "what is told of its endorsement key is not kept: " + kept.error().text);
   } else if (record.certificate.empty()) {
-    event(record.present ? Level::Notice : Level::Info, "endorsement", uuid,
-          record.present ? "has an endorsement key without a certificate of this host" : "has no endorsement key");
+    event(record.present ? Level::Notice : Level::Info, "endorsement", uuid, text_of(record));
   } else {
-    event(Level::Info, "certified", uuid, "its endorsement key is certified");
+    event(Level::Info, "certified", uuid, text_of(record));
   }
   return kept.ok();
 }

@@ -38,14 +38,16 @@ void Manager::start_maker(const vault::Uuid& uuid) {
   add_maker({.uuid = uuid, .lease = std::move(lease).take(), .key = instance.value().key}, instance.value().settings);
 }
 
-void Manager::add_maker(Maker maker, const vault::Settings& settings) {
+void Manager::add_maker(Maker maker, const vault::Settings& settings, base::View permanent) {
   uint64_t serial = next_serial_++;
   auto process = spawner_.spawn_maker(serial);
   if (!process.ok()) return event(Level::Error, "not-made", maker.uuid, process.error().text());
   maker.process = std::move(process).take();
   message::Start start;
   start.uuid = maker.uuid;
-  start.kind = StartKind::Manufacture;
+  start.kind = permanent.empty() ? StartKind::Manufacture : StartKind::Clone;
+  start.epoch = permanent.empty() ? 0 : 1;
+  start.permanent = wire::SizedBytes(permanent);
   start.physical_presence_command = settings.physical_presence_command;
   start.endorsement_key = settings.endorsement_key;
   start.enabled = settings.enabled;
@@ -79,23 +81,25 @@ void Manager::on_maker(uint64_t serial) {
     return;
   }
   auto commit = message::decode<message::Commit>(bytes);
-  if (!commit.ok() || commit.value().epoch != 1 || !sound(commit.value())) return maker.process.kill();
+  uint64_t epoch = maker.clone ? 2 : 1;
+  if (!commit.ok() || commit.value().epoch != epoch || !sound(commit.value())) return maker.process.kill();
   on_made(serial, commit.value());
 }
 
 void Manager::on_made(uint64_t serial, const message::Commit& commit) {
   Maker& maker = makers_.at(serial);
-  if (!maker.lease) return told_maker(serial, store_spare(maker, commit));
+  if (maker.clone) return told_maker(serial, commit.epoch, store_clone(maker, commit));
+  if (!maker.lease) return told_maker(serial, commit.epoch, store_spare(maker, commit));
   vault_.commit(maker.uuid, 0, commit.permanent, [this, serial, uuid = maker.uuid](vault::Result<> stored) {
     if (!stored.ok()) event(Level::Error, "not-made", uuid, stored.error().text);
-    told_maker(serial, stored);
+    told_maker(serial, 1, stored);
   });
 }
 
-void Manager::told_maker(uint64_t serial, const vault::Result<>& stored) {
+void Manager::told_maker(uint64_t serial, uint64_t epoch, const vault::Result<>& stored) {
   auto waiting = makers_.find(serial);
   if (waiting == makers_.end()) return;
-  auto told = waiting->second.process.channel.send(message::Committed{1, stored.ok()});
+  auto told = waiting->second.process.channel.send(message::Committed{epoch, stored.ok()});
   if (!told.ok()) waiting->second.process.kill();
 }
 
@@ -107,7 +111,8 @@ void Manager::on_maker_exit(uint64_t serial) {
   static_cast<void>(::waitid(P_PIDFD, static_cast<id_t>(at->second.process.pidfd.get()), &how, WEXITED | WNOHANG));
   loop_.remove(at->second.process.pidfd.get());
   loop_.remove(at->second.process.channel.fd());
-  bool spare = !at->second.lease;
+  bool spare = !at->second.lease && !at->second.clone;
+  if (at->second.clone) end_clone(at->second);
   makers_.erase(at);
   spawner_.clean_up_maker(serial);
   if (spare) fill_pool_later();

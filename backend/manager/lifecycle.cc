@@ -42,6 +42,8 @@ const char* text_of(StartKind kind) {
       return "volatile state lost: the TPM fails its self-test until the guest's next power cycle";
     case StartKind::Manufacture:
       return "makes a new TPM";
+    case StartKind::Clone:
+      return "makes a copy of a TPM";
   }
   return "?";
 }

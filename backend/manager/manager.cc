@@ -37,6 +37,7 @@ Manager::Manager(Loop& loop, xen::Store store, std::unique_ptr<xen::DomainFacts>
       spawner_(std::move(spawner)),
       policy_(std::move(policy)),
       moving_(vault, policy_.host_name),
+      keeping_(vault, policy_.host_name),
       host_(this_boot()) {}
 
 xen::Result<> Manager::begin() {

@@ -13,6 +13,7 @@
 #include "backend/manager/events.h"
 #include "backend/measure/image.h"
 #include "backend/measure/items.h"
+#include "backend/vault/keeping.h"
 #include "backend/vault/moving.h"
 #include "lib/base/log.h"
 #include "lib/xen/domains.h"
@@ -37,6 +38,8 @@ struct Policy {
 // Whether a commit is what it says it is.
 bool sound(const message::Commit& commit);
 bool sound(const message::Endorsement& told);
+// What the history says of it.
+vault::Deed endorsed(const identity::Endorsement& record);
 
 class Manager {
  public:
@@ -87,6 +90,13 @@ class Manager {
   vault::Result<vault::Moving::Imported> import(base::View paper, const std::string& trusted);
   vault::Result<size_t> withdraw(const std::optional<vault::Uuid>& uuid);
 
+  // keeping.cc
+  vault::Result<vault::Keeping::Made> backup(const vault::Uuid& uuid, const std::vector<vault::HostKey>& recovery);
+  vault::Result<vault::Keeping::Done> revert(const vault::Uuid& uuid, base::View file,
+                                             const vault::Keeping::Wish& wish);
+  // cloning.cc: a new instance with the state of one that nobody serves. False: it is being made, ask again.
+  vault::Result<bool> clone(const vault::Uuid& source, const vault::Uuid& uuid, bool keep_identity);
+
  private:
   // manager.cc: what happened
   void on_store();
@@ -125,6 +135,9 @@ class Manager {
   bool awaits(Device& device);
   bool moves(Device& device);
 
+  // keeping.cc
+  vault::Result<> unused(const vault::Uuid& uuid);
+
   // disguise.cc: domains that look like a new boot while they are suspended
   void see_through(Device& device, const std::optional<xen::DomainState>& domain);
   vault::Result<> settle_marks(const vault::Uuid& uuid);
@@ -152,10 +165,24 @@ class Manager {
   void renew_next();
   bool renew(const vault::Uuid& uuid);
 
+  // cloning.cc
+  struct CloneOf {
+    vault::Uuid source;
+    vault::Lease lease;  // of the source
+    vault::Copy copy;    // without its state
+    bool stored = false;
+  };
+  struct Maker;
+  vault::Result<> may_be_cloned(const vault::Uuid& source, const vault::Uuid& uuid);
+  vault::Result<> begin_clone(vault::Copy copy);
+  vault::Result<> store_clone(Maker& maker, const message::Commit& commit);
+  void end_clone(const Maker& maker);
+
   // factory.cc: TPMs that are made before anybody connects
   struct Maker {
     vault::Uuid uuid;
-    std::optional<vault::Lease> lease;  // nothing: of no instance, it makes one in advance
+    std::optional<vault::Lease> lease;  // nothing: of no instance yet
+    std::optional<CloneOf> clone;       // without both: it makes one in advance
     vault::InstanceKey key;
     Process process;
     bool endorsed = false;
@@ -163,10 +190,11 @@ class Manager {
   };
   void make_next();
   void start_maker(const vault::Uuid& uuid);
-  void add_maker(Maker maker, const vault::Settings& settings);
+  // `permanent`: what it makes a copy of, sealed under its key as epoch 1.
+  void add_maker(Maker maker, const vault::Settings& settings, base::View permanent = {});
   void on_maker(uint64_t serial);
   void on_made(uint64_t serial, const message::Commit& commit);
-  void told_maker(uint64_t serial, const vault::Result<>& stored);
+  void told_maker(uint64_t serial, uint64_t epoch, const vault::Result<>& stored);
   void on_maker_exit(uint64_t serial);
 
   // endorse.cc; false: the worker may not say that
@@ -239,9 +267,11 @@ class Manager {
   Spawner spawner_;
   Policy policy_;
   vault::Moving moving_;
+  vault::Keeping keeping_;
   Events events_;
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
+  std::map<vault::Uuid, std::string> not_cloned_;  // why, until somebody asks
   std::map<uint64_t, Measurer> measurers_;
   std::map<uint64_t, HeldGrantd> grantds_;  // by the serial of their workers
   bool renews_ = false;                     // a timer is set

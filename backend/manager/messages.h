@@ -62,6 +62,7 @@ enum class StartKind : uint8_t {
   Lost = 4,          // the volatile state is lost while the guest runs on: TPM_FAILEDSELFTEST until a power cycle
   Manufacture =
       5,  // no guest: makes a new TPM, commits it as epoch 1 and ends after Ready; grant and port mean nothing
+  Clone = 6,  // the same with the TPM of `permanent`, which gets another endorsement key if it has one
 };
 
 struct Extend {

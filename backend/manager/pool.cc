@@ -55,9 +55,12 @@ void Manager::fill_pool() {
 
 vault::Result<> Manager::store_spare(const Maker& maker, const message::Commit& commit) {
   std::vector<vault::ItemValue> items;
-  if (!maker.endorsement.empty()) items.push_back({vault::Item::Endorsement, maker.endorsement});
-  auto stored = vault_.add_spare(maker.uuid, maker.key, policy_.defaults, commit.permanent,
-                                 items);
+  if (auto record = identity::Endorsement::from_kept(maker.endorsement)) {
+    vault::History history;
+    history.add(endorsed(*record));
+    items = {{vault::Item::Endorsement, maker.endorsement}, {vault::Item::History, history.kept()}};
+  }
+  auto stored = vault_.add_spare(maker.uuid, maker.key, policy_.defaults, commit.permanent, items);
   if (stored.ok()) {
     pool_failures_ = 0;
     base::log(Level::Debug, "made a TPM in advance: " + std::to_string(pool()) + " of " + std::to_string(policy_.pool));

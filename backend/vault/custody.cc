@@ -38,7 +38,9 @@ Result<> SqliteVault::set_ledger(const Ledger& ledger) {
   Register next = register_;
   next.set_ledger(ledger);
   TRY(told(directory_.write(Register::kName, next.sealed(master_))));
+  Ledger before = register_.ledger();
   register_ = std::move(next);
+  tell_passages(before);
   return {};
 }
 

@@ -20,8 +20,10 @@ base::Bytes sealed_item(const MasterKey& master, const Uuid& uuid, Item item, ui
   return seal(master, uuid, Purpose::Item, change, wire::encode(Content{item, wire::SizedBytes(bytes)}));
 }
 
-Result<base::Bytes> opened_item(const MasterKey& master, const ItemRow& row) {
-  auto plain = unseal(master, row.uuid, Purpose::Item, change_of(row.envelope), row.envelope);
+}  // namespace
+
+Result<base::Bytes> SqliteVault::opened_item(const ItemRow& row) const {
+  auto plain = unseal(master_, row.uuid, Purpose::Item, change_of(row.envelope), row.envelope);
   auto content = plain ? wire::decode<Content>(*plain) : wire::Result<Content>(wire::Malformed{});
   if (!content.ok() || content.value().item != row.item) {
     return broken("item " + std::to_string(static_cast<int>(row.item)) + " of " + text_of(row.uuid) +
@@ -29,8 +31,6 @@ Result<base::Bytes> opened_item(const MasterKey& master, const ItemRow& row) {
   }
   return std::move(content.value().bytes.bytes());
 }
-
-}  // namespace
 
 Result<base::Bytes> SqliteVault::item(const Uuid& uuid, Item item) {
   std::optional<ItemRow> row;
@@ -40,7 +40,7 @@ Result<base::Bytes> SqliteVault::item(const Uuid& uuid, Item item) {
   };
   TRY(change({.apply = select}));
   if (!row) return base::Bytes();
-  return opened_item(master_, *row);
+  return opened_item(*row);
 }
 
 // As they were written.
@@ -56,7 +56,8 @@ Sql<std::vector<ItemRow>> SqliteVault::write_items(const Database& database, con
   return rows;
 }
 
-Result<> SqliteVault::put_items(const Uuid& uuid, const std::vector<ItemValue>& values) {
+Result<> SqliteVault::put_items(const Uuid& uuid, const std::vector<ItemValue>& values,
+                                const std::vector<Deed>& deeds) {
   if (uuid != kHost) {
     Register::Known* known = register_.find(uuid);
     if (known == nullptr) return Refusal{Refusal::Kind::Unknown, "there is no such instance"};
@@ -64,6 +65,7 @@ Result<> SqliteVault::put_items(const Uuid& uuid, const std::vector<ItemValue>& 
   std::vector<ItemRow> rows;
   auto seal_all = [&](Database& database) -> Sql<Result<>> {
     rows = TRY(write_items(database, uuid, values));
+    for (const Deed& deed : deeds) TRY(tell(database, uuid, deed));
     return Result<>();
   };
   auto holds = [&](const Database& database) -> Sql<bool> {
@@ -86,7 +88,7 @@ Sql<> SqliteVault::put_spare_items(Database& database, const Uuid& spare, const 
 // They are the instance's alone from then on. One that does not open is not worth a TPM.
 Sql<> SqliteVault::hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const {
   for (const ItemRow& row : TRY(items_of(database, spare))) {
-    auto bytes = opened_item(master_, row);
+    auto bytes = opened_item(row);
     if (!bytes.ok()) continue;
     TRY(write_item(database, {instance, row.item, sealed_item(master_, instance, row.item, 1, bytes.value())}));
   }
@@ -95,7 +97,7 @@ Sql<> SqliteVault::hand_over_items(Database& database, const Uuid& spare, const 
 
 Sql<> SqliteVault::renew_items(Database& database, const MasterKey& next) const {
   for (ItemRow& row : TRY(all_items(database))) {
-    auto bytes = opened_item(master_, row);
+    auto bytes = opened_item(row);
     // What cannot be read now could not be read later either.
     if (!bytes.ok()) continue;
     row.envelope = sealed_item(next, row.uuid, row.item, change_of(row.envelope) + 1, bytes.value());

@@ -3,39 +3,14 @@
 
 #include <openssl/rand.h>
 
-#include <algorithm>
 #include <ctime>
 
+#include "backend/vault/whole.h"
 #include "lib/base/verify.h"
 
 namespace vault {
 
 namespace {
-
-constexpr uint8_t kStateVersion = 1;
-constexpr uint8_t kPeersVersion = 1;
-constexpr size_t kMostPeers = 1024;
-// What goes along with the state.
-constexpr std::array kCarried = {Item::History, Item::EventLog, Item::Measure, Item::Endorsement};
-
-struct CarriedItem {
-  Item item{};
-  wire::SizedBytes bytes;
-};
-// What makes the instance, in plain.
-struct State {
-  uint8_t version = kStateVersion;
-  uint64_t created = 0;
-  Settings settings;
-  uint64_t epoch = 0;
-  wire::SizedBytes permanent;
-  Power power;
-  wire::Counted<CarriedItem> items;
-};
-struct PeerList {
-  uint8_t version = kPeersVersion;
-  wire::Counted<Peer> peers;
-};
 
 Refusal refused(std::string text) { return {Refusal::Kind::Conflict, std::move(text)}; }
 uint64_t now() { return static_cast<uint64_t>(::time(nullptr)); }
@@ -46,72 +21,9 @@ Nonce fresh_nonce() {
   return nonce;
 }
 
-// What an honest host sends: another one is not let in with states that could not have come about here.
-Result<> proper(const State& state) {
-  constexpr size_t kLongestLabel = 256;
-  bool kept = state.power.kind == Power::Kind::Suspended && !state.power.snapshot.empty();
-  bool off = state.power.kind == Power::Kind::Off && state.power.snapshot.empty();
-  bool settings = state.settings.localities > 0 && state.settings.localities < 32 &&
-                  state.settings.label.size() <= kLongestLabel;
-  bool made = state.epoch > 0 ? !state.permanent.empty() : state.permanent.empty() && off;
-  if ((kept || off) && settings && made) return {};
-  return refused("the export's content makes no sense");
-}
-
-// The two envelopes of an instance, opened.
-Result<> open_state(const Uuid& uuid, Instance& instance) {
-  auto open = [&](Purpose purpose, uint64_t epoch, wire::SizedBytes& bytes) {
-    if (bytes.empty()) return true;
-    auto plain = unseal(instance.key, uuid, purpose, epoch, bytes);
-    if (plain) bytes = wire::SizedBytes(std::move(*plain));
-    return plain.has_value();
-  };
-  bool opened = open(Purpose::Permanent, instance.epoch, instance.permanent) &&
-                open(Purpose::Snapshot, instance.power.epoch, instance.power.snapshot);
-  if (!opened) return Refusal{Refusal::Kind::Quarantined, "its state does not open"};
-  return {};
-}
-
 }  // namespace
 
 Result<PublicIdentity> Moving::identity() { return TRY(Identity::of(vault_, name_)).shown(); }
-
-Result<std::vector<Peer>> Moving::peers() {
-  base::Bytes item = TRY(vault_.item(kHost, Item::Peers));
-  if (item.empty()) return std::vector<Peer>();
-  auto list = wire::decode<PeerList>(item);
-  if (!list.ok() || list.value().version != kPeersVersion) {
-    return Refusal{Refusal::Kind::Broken, "the list of known hosts is of an unknown form"};
-  }
-  return std::move(list.value().peers.items);
-}
-
-Result<> Moving::forget_peer(const std::string& name) {
-  auto known = TRY(peers());
-  size_t n = std::erase_if(known, [&](const Peer& peer) { return text_in(peer.name) == name; });
-  if (n == 0) return Refusal{Refusal::Kind::Unknown, "no host of that name is known"};
-  return vault_.put_items(kHost, {{Item::Peers, wire::encode(PeerList{.peers = {known}})}});
-}
-
-// The first key of a name is believed when an administrator says that it is the one; then only that.
-Result<> Moving::trust(const PublicIdentity& other, const std::string& trusted) {
-  auto known = TRY(peers());
-  std::string name = text_in(other.name), print = fingerprint(other.signing);
-  for (const Peer& peer : known) {
-    if (text_in(peer.name) != name) continue;
-    if (peer.key == other.signing) return {};
-    return refused("host '" + name + "' has another key than before: known is " + fingerprint(peer.key) +
-                   ", this is signed by " + print + ". It is somebody else, or was set up anew: in that case, forget " +
-                   "the old key with `vtpmctl peers --forget " + name + "`");
-  }
-  if (trusted != print) {
-    return refused("host '" + name + "' is not known yet. Its key's fingerprint is " + print + ": compare it with " +
-                   "what `vtpmctl peers` shows there, and say --trust " + print);
-  }
-  if (known.size() >= kMostPeers) return refused("too many hosts are known: forget some with `vtpmctl peers --forget`");
-  known.push_back({other.name, other.signing});
-  return vault_.put_items(kHost, {{Item::Peers, wire::encode(PeerList{.peers = {known}})}});
-}
 
 Result<base::Bytes> Moving::invite(const std::optional<Uuid>& uuid) {
   Identity own = TRY(Identity::of(vault_, name_));
@@ -138,23 +50,12 @@ Result<base::Bytes> Moving::export_to(const Uuid& uuid, base::View invitation, c
   const Passage* before = ledger.find(uuid);
   bool here = before == nullptr || before->custody == Custody::Leaving || runnable(before->custody);
   Instance instance = TRY(here ? vault_.load_locked(uuid) : vault_.load(uuid));
-  instance.power = power;
-  TRY(open_state(uuid, instance));
-  TRY(trust(to.from, trusted));
+  Whole whole = TRY(whole_of(vault_, uuid, instance, power));
+  TRY(trust_peer(vault_, to.from, trusted));
   Transfer transfer =
       TRY(depart(ledger, {uuid, instance.epoch, to.nonce, own.key(), to.from.signing}, fresh_nonce(), now()));
   ledger.passages[uuid].other = to.from.name;
-  State state{.created = instance.created,
-              .settings = instance.settings,
-              .epoch = instance.epoch,
-              .permanent = std::move(instance.permanent),
-              .power = std::move(instance.power),
-              .items = {}};
-  for (Item item : kCarried) {
-    base::Bytes bytes = TRY(vault_.item(uuid, item));
-    if (!bytes.empty()) state.items.items.push_back({item, wire::SizedBytes(std::move(bytes))});
-  }
-  base::Bytes paper = TRY(write_export(own, to.from, transfer, wire::encode(state)));
+  base::Bytes paper = TRY(write_export(own, to.from, transfer, wire::encode(whole)));
   if (paper.size() > kLargestPaper) return refused("the instance's state is too large to be moved");
   TRY(vault_.set_ledger(ledger));
   return paper;
@@ -205,25 +106,17 @@ Result<Moving::Imported> Moving::import_export(const Identity& own, base::View b
                    fingerprint(own.key()));
   }
   base::SecretBytes plain = TRY(open_export(own, paper));
-  auto state = wire::decode<State>(plain.reveal());
-  bool sound = state.ok() && state.value().version == kStateVersion && uuid != kHost &&
-               state.value().epoch == paper.transfer.epoch;
-  if (!sound) return refused("the export's content is of an unknown form: is the source of a later version?");
-  TRY(proper(state.value()));
-  TRY(trust(paper.from, trusted));
-  State& s = state.value();
-  Instance instance{.settings = s.settings, .created = s.created, .epoch = s.epoch};
-  instance.permanent = std::move(s.permanent);
-  instance.power = std::move(s.power);
+  Whole whole = TRY(whole_in(plain.reveal(), "export"));
+  if (uuid == kHost || whole.epoch != paper.transfer.epoch) return refused("the export contradicts itself");
+  TRY(trust_peer(vault_, paper.from, trusted));
+  std::vector<ItemValue> items = items_of(whole);
+  items.push_back({Item::History, history_of(whole).kept()});
+  Instance instance = instance_of(std::move(whole));
   auto store = [&]() -> Result<> {
     TRY(name_other(uuid, paper.from));
     TRY(vault_.put_state(uuid, instance));
-    std::vector<ItemValue> items;
-    for (const CarriedItem& carried : s.items.items) {
-      bool known = std::find(kCarried.begin(), kCarried.end(), carried.item) != kCarried.end();
-      if (known) items.push_back({carried.item, base::copy_of(carried.bytes)});
-    }
-    return vault_.put_items(uuid, items);
+    Deed arrived = deed(Happened::Arrived, "from host '" + text_in(paper.from.name) + "'", paper.transfer.hop);
+    return vault_.put_items(uuid, items, {arrived});
   };
   TRY(receive(vault_, paper.transfer, own.key(), vault_.known(uuid), now(), store));
   return Imported{uuid, PaperKind::Export, write_transfer(own, PaperKind::Receipt, paper.transfer)};

@@ -2,14 +2,9 @@
 // Moving: what administrators do to move instances between hosts, on the files that they carry.
 #pragma once
 
-#include "backend/vault/papers.h"
+#include "backend/vault/peers.h"
 
 namespace vault {
-
-struct Peer {
-  wire::SizedBytes name;
-  HostKey key{};
-};
 
 class Moving {
  public:
@@ -17,8 +12,6 @@ class Moving {
   Moving(Vault& vault, std::string name) : vault_(vault), name_(std::move(name)) {}
 
   Result<PublicIdentity> identity();
-  Result<std::vector<Peer>> peers();
-  Result<> forget_peer(const std::string& name);
 
   // The invitation. For `uuid` alone, which then waits for it instead of being made anew.
   Result<base::Bytes> invite(const std::optional<Uuid>& uuid);
@@ -41,7 +34,6 @@ class Moving {
   Result<Imported> import(base::View paper, const std::string& trusted);
 
  private:
-  Result<> trust(const PublicIdentity& other, const std::string& trusted);
   Result<> name_other(const Uuid& uuid, const PublicIdentity& other);
   Result<Imported> import_export(const Identity& own, base::View paper, const std::string& trusted);
   Result<Imported> import_token(base::View paper);

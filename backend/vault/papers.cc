@@ -20,8 +20,7 @@ constexpr size_t kLongestName = 64;
 
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using Signing = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
-using Agreement = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
-using Signature = std::array<uint8_t, 64>;
+using Deriving = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
 
 // A file: the magic, and what is signed together with it.
 struct Signed {
@@ -57,17 +56,9 @@ HostKey public_half(const Key& key) {
   return bytes;
 }
 
-bool verified(const HostKey& by, base::View bytes, const Signature& signature) {
-  Key key = public_key(EVP_PKEY_ED25519, by);
-  Signing context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  VERIFY(context != nullptr);
-  return key != nullptr && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(), bytes.size()) == 1;
-}
-
 std::optional<base::Secret<32>> agreed(const Key& own, const HostKey& other) {
   Key theirs = public_key(EVP_PKEY_X25519, other);
-  Agreement context(EVP_PKEY_CTX_new(own.get(), nullptr), EVP_PKEY_CTX_free);
+  Deriving context(EVP_PKEY_CTX_new(own.get(), nullptr), EVP_PKEY_CTX_free);
   VERIFY(context != nullptr);
   base::Secret<32> secret;
   size_t n = secret.fill().size();
@@ -110,13 +101,34 @@ Result<Body> signed_body(base::View paper, PaperKind kind, HostKey (*signer)(con
   return std::move(body).take();
 }
 
+}  // namespace
+
 bool proper(const PublicIdentity& identity) {
   base::View name = identity.name;
   return !name.empty() && name.size() <= kLongestName &&
          std::all_of(name.begin(), name.end(), [](uint8_t c) { return c > ' ' && c < 127; });
 }
 
-}  // namespace
+bool verified(const HostKey& by, base::View bytes, const Signature& signature) {
+  Key key = public_key(EVP_PKEY_ED25519, by);
+  Signing context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  VERIFY(context != nullptr);
+  return key != nullptr && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+         EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(), bytes.size()) == 1;
+}
+
+std::optional<base::Secret<32>> agree(const base::Secret<32>& own, const HostKey& other) {
+  return agreed(private_key(EVP_PKEY_X25519, own), other);
+}
+
+HostKey agreeing_half(const base::Secret<32>& own) { return public_half(private_key(EVP_PKEY_X25519, own)); }
+
+std::optional<Agreement> agree_once(const HostKey& other) {
+  base::Secret<32> once;
+  VERIFY(RAND_priv_bytes(once.fill().data(), 32) == 1);
+  auto secret = agree(once, other);
+  return secret ? std::optional(Agreement{agreeing_half(once), *secret}) : std::nullopt;
+}
 
 std::string fingerprint(const HostKey& signing) {
   std::array<uint8_t, 32> digest{};
@@ -160,7 +172,7 @@ Signature Identity::sign(base::View bytes) const {
 }
 
 std::optional<base::Secret<32>> Identity::agree(const HostKey& other) const {
-  return agreed(private_key(EVP_PKEY_X25519, agreeing_), other);
+  return vault::agree(agreeing_, other);
 }
 
 std::optional<PaperKind> kind_of_paper(base::View paper) {
@@ -184,13 +196,10 @@ Result<InvitationPaper> read_invitation(base::View paper) {
 
 Result<base::Bytes> write_export(const Identity& own, const PublicIdentity& to, const Transfer& transfer,
                                  base::View state) {
-  base::Secret<32> once;
-  VERIFY(RAND_priv_bytes(once.fill().data(), 32) == 1);
-  Key ephemeral = private_key(EVP_PKEY_X25519, once);
-  ExportPaper paper{own.shown(), transfer, public_half(ephemeral), {}};
-  auto secret = agreed(ephemeral, to.agreeing);
-  if (!secret) return refused("the invitation's key is none");
-  InstanceKey key = export_key(*secret, paper, to.agreeing);
+  auto agreement = agree_once(to.agreeing);
+  if (!agreement) return refused("the invitation's key is none");
+  ExportPaper paper{own.shown(), transfer, agreement->ephemeral, {}};
+  InstanceKey key = export_key(agreement->secret, paper, to.agreeing);
   paper.state = wire::SizedBytes(seal(key, transfer.uuid, Purpose::Transfer, transfer.epoch, state));
   return paper_of(own, PaperKind::Export, wire::encode(paper));
 }

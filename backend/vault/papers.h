@@ -16,13 +16,29 @@ struct PublicIdentity {
 // What administrators compare: 32 hexadecimal digits.
 std::string fingerprint(const HostKey& signing);
 
+// A name that is one; the keys are looked at where they are used.
+bool proper(const PublicIdentity& identity);
+
+using Signature = std::array<uint8_t, 64>;
+bool verified(const HostKey& by, base::View bytes, const Signature& signature);
+
+// X25519: the secret that the holders of two keys have in common; nothing when `other` is no key.
+std::optional<base::Secret<32>> agree(const base::Secret<32>& own, const HostKey& other);
+HostKey agreeing_half(const base::Secret<32>& own);
+// With a key that is made for it and forgotten.
+struct Agreement {
+  HostKey ephemeral{};
+  base::Secret<32> secret;
+};
+std::optional<Agreement> agree_once(const HostKey& other);
+
 class Identity {
  public:
   // The host's own, made when there is none.
   static Result<Identity> of(Vault& vault, const std::string& name);
   const PublicIdentity& shown() const { return shown_; }
   const HostKey& key() const { return shown_.signing; }
-  std::array<uint8_t, 64> sign(base::View bytes) const;
+  Signature sign(base::View bytes) const;
   // The secret that both ends of a key agreement get.
   std::optional<base::Secret<32>> agree(const HostKey& other) const;
 

@@ -35,8 +35,11 @@ enum class Custody : uint8_t {
   Arrived = 4,    // a copy that may not run before the token has come
   Come = 5,       // it runs here, since the token
   Elsewhere = 6,  // a copy that had arrived was discarded: its source has kept it
+  Restored = 7,   // it runs here, from the backup of a host that is lost
 };
-constexpr bool runnable(Custody custody) { return custody == Custody::Stayed || custody == Custody::Come; }
+constexpr bool runnable(Custody custody) {
+  return custody == Custody::Stayed || custody == Custody::Come || custody == Custody::Restored;
+}
 // Whether a state is stored with it.
 constexpr bool stored(Custody custody) { return custody != Custody::Gone && custody != Custody::Elsewhere; }
 

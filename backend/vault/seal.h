@@ -29,6 +29,8 @@ enum class Purpose : uint8_t {
   Spare = 7,
   Item = 8,
   Transfer = 9,
+  Backup = 10,
+  BackupKey = 11,
 };
 
 // Layout: magic "VTPMSEAL" (8), version (1), purpose (1), epoch (8, big-endian), salt (32), nonce (12), ciphertext,

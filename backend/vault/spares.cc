@@ -122,6 +122,7 @@ Result<> SqliteVault::take_spare(const Uuid& spare, const Row& made, const std::
     if (database.changed() != 1) return Result<>(unusable(spare));
     TRY(insert_row(database, made));
     static_cast<void>(TRY(write_items(database, made.uuid, items)));
+    TRY(begin_history(database, made.uuid, deed(Happened::Created)));
     return Result<>();
   };
   TRY(change({apply, [&](const Database& database) { return has_record(database, made.uuid, made.record); }}));

@@ -90,6 +90,7 @@ Result<> SqliteVault::take_stock(Database& database) {
       base::log(Level::Error, "instance " + text_of(uuid) + " is quarantined: its state is missing");
     }
   }
+  TRY(told(tell_what_was_left(database), kRestore));
   return take_stock_of_spares(database);
 }
 
@@ -97,7 +98,11 @@ Result<> SqliteVault::take_stock_of(Database& database, const Uuid& uuid) {
   Register::Known* known = register_.find(uuid);
   if (known != nullptr && known->removed) {
     base::log(Level::Notice, "instance " + text_of(uuid) + " had been removed: its row goes");
-    return told(delete_row(database, uuid), "");
+    return told(delete_for_ever(database, uuid), "");
+  }
+  if (TRY(finish_restoring(database, uuid))) {
+    base::log(Level::Notice, "instance " + text_of(uuid) + " had been restored from a backup: it is here");
+    known = register_.find(uuid);
   }
   if (const Passage* passage = register_.ledger().find(uuid); passage != nullptr && !stored(passage->custody)) {
     base::log(Level::Notice, "instance " + text_of(uuid) + " is at another host: its row goes");
@@ -164,6 +169,7 @@ Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const s
   auto insert = [&](Database& database) -> Sql<Result<>> {
     TRY(insert_row(database, row));
     static_cast<void>(TRY(write_items(database, uuid, items)));
+    TRY(begin_history(database, uuid, deed(Happened::Created)));
     return Result<>();
   };
   TRY(change({insert, [&](const Database& database) { return has_record(database, uuid, row.record); }}));
@@ -251,8 +257,12 @@ Result<> SqliteVault::detached(const Uuid& uuid) {
 Result<> SqliteVault::quarantine(const Uuid& uuid, const std::string& why) {
   Register::Known* known = register_.find(uuid);
   if (known == nullptr || known->removed) return unknown();
+  bool changes = known->quarantine != why;
   known->quarantine = why;
-  return write_register();
+  TRY(write_register());
+  Deed what = why.empty() ? deed(Happened::Lifted) : deed(Happened::Quarantined, why);
+  if (changes) tell_later([&](const Database& database) { return tell(database, uuid, what); });
+  return {};
 }
 
 Entry SqliteVault::entry_of(const Uuid& uuid, const Register::Known& known) {
@@ -302,7 +312,7 @@ Result<> SqliteVault::remove(const Uuid& uuid) {
   known->removed = true;
   TRY(write_register());
   return change({.apply = [&](Database& database) -> Sql<Result<>> {
-                   TRY(delete_row(database, uuid));
+                   TRY(delete_for_ever(database, uuid));
                    return Result<>();
                  },
                  .holds = [&](const Database& database) -> Sql<bool> { return !TRY(read_row(database, uuid)); }});
@@ -367,7 +377,10 @@ Result<> SqliteVault::renew_key(const Uuid& uuid, const Power& power) {
   }
   row.record = sealed_record(master_, uuid, change_of(row) + 1, instance);
   auto apply = [&](Database& database) -> Sql<Result<>> {
-    if (TRY(write_renewed(database, row))) return Result<>();
+    if (TRY(write_renewed(database, row))) {
+      TRY(tell(database, uuid, deed(Happened::Rekeyed)));
+      return Result<>();
+    }
     return Result<>(Refusal{Refusal::Kind::Conflict, "the stored epoch is another one"});
   };
   return change(

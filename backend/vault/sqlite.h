@@ -32,6 +32,8 @@ class SqliteVault : public Vault {
   ~SqliteVault() override;
 
   Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) override;
+  Result<> create_copy(const Copy& copy) override;
+  bool is_copy(const Uuid& uuid, const Uuid& source) override;
   Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                      const std::vector<ItemValue>& items) override;
   Result<> drop_spares() override;
@@ -48,12 +50,15 @@ class SqliteVault : public Vault {
   Result<std::vector<Entry>> list() override;
   Result<Entry> entry(const Uuid& uuid) override;
   Result<base::Bytes> item(const Uuid& uuid, Item item) override;
-  Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) override;
+  Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values,
+                     const std::vector<Deed>& deeds = {}) override;
+  Result<History> history(const Uuid& uuid) override;
   const Ledger& ledger() const override { return register_.ledger(); }
   Result<> set_ledger(const Ledger& ledger) override;
   Result<> drop_state(const Uuid& uuid) override;
   bool known(const Uuid& uuid) const override { return register_.all().contains(uuid); }
   Result<> put_state(const Uuid& uuid, const Instance& plain) override;
+  Result<uint64_t> put_back(const Uuid& uuid, const Return& what) override;
   Result<Instance> load_locked(const Uuid& uuid) override;
   Result<> remove(const Uuid& uuid) override;
   Result<> renew_master(const std::optional<base::Secret<32>>& given) override;
@@ -76,6 +81,26 @@ class SqliteVault : public Vault {
   Sql<> renew_items(Database& database, const MasterKey& next) const;
   Sql<> put_spare_items(Database& database, const Uuid& spare, const std::vector<ItemValue>& values) const;
   Sql<> hand_over_items(Database& database, const Uuid& spare, const Uuid& instance) const;
+
+  Result<base::Bytes> opened_item(const ItemRow& row) const;
+
+  // restoring.cc
+  Result<> may_be_put_back(const Uuid& uuid, bool elsewhere);
+  Result<uint64_t> newest_epoch(const Uuid& uuid);
+  Result<> finish_return(const Uuid& uuid, uint64_t epoch, const std::optional<Passage>& passage);
+  Result<bool> finish_restoring(Database& database, const Uuid& uuid);
+
+  // chronicle.cc
+  Sql<History> history_in(const Database& database, const Uuid& uuid) const;
+  Sql<> write_history(const Database& database, const Uuid& uuid, const History& history) const;
+  Sql<> begin_history(const Database& database, const Uuid& uuid, const Deed& first) const;
+  Sql<> tell(const Database& database, const Uuid& uuid, const Deed& deed) const;
+  Sql<> tell_passage(const Database& database, const Uuid& uuid, const Passage& passage) const;
+  Sql<> tell_quarantine(const Database& database, const Uuid& uuid, const Register::Known& known) const;
+  void tell_later(const std::function<Sql<>(const Database&)>& tells);
+  void tell_passages(const Ledger& before);
+  Sql<> delete_for_ever(const Database& database, const Uuid& uuid) const;
+  Sql<> tell_what_was_left(Database& database) const;
 
   // spares.cc
   Result<> take_stock_of_spares(Database& database);

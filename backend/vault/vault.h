@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/vault/history.h"
 #include "backend/vault/passage.h"
 #include "lib/base/bytes.h"
 #include "lib/base/result.h"
@@ -71,10 +72,11 @@ struct Entry {
 
 // What is kept beside the state; the number is in the database.
 enum class Item : uint8_t {
-  History = 1,      // what became of an instance, for people
+  History = 1,      // the vault keeps it
   EventLog = 2,     // what was extended before the guest could, in this power cycle
   Measure = 4,      // what is measured at a power-on
   Endorsement = 5,  // the endorsement key as it was last told, and its certificate
+  Origin = 6,       // of one that was restored here: the vault keeps it
   // Of the host:
   Authority = 64,    // key and certificate that endorsement keys are certified with
   Identity = 65,     // the key other hosts know this one by
@@ -83,6 +85,24 @@ enum class Item : uint8_t {
 struct ItemValue {
   Item item{};
   base::Bytes bytes;
+};
+// A state that takes the place of whatever there is.
+struct Return {
+  Instance plain;                // as put_state() takes it; it gets an epoch above every one that was seen
+  std::vector<ItemValue> items;  // in the place of those there are; an empty one: none
+  Deed deed;
+  // Of one that is not here: it is from now on.
+  std::optional<Passage> passage;
+  std::optional<History> history;  // what was told of it elsewhere
+};
+// A new instance with the state of another.
+struct Copy {
+  Uuid source{}, uuid{};
+  Settings settings;
+  uint64_t epoch = 0;     // of the new one
+  base::Bytes permanent;  // plain
+  std::vector<ItemValue> items;
+  std::string identity;  // what became of its endorsement key, for the histories
 };
 // In the place of a uuid: what belongs to no instance.
 inline constexpr Uuid kHost{};
@@ -107,6 +127,10 @@ class Vault : public Holdings {
   // A new instance; durable when this returns. Only for a uuid that was never seen. It has the permanent state of a
   // spare that was made with the same settings, which nobody else gets then, or none yet. `items` come with it.
   virtual Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) = 0;
+  // As create(), and both histories tell of it.
+  virtual Result<> create_copy(const Copy& copy) = 0;
+  // Whether it was made so, of that source.
+  virtual bool is_copy(const Uuid& uuid, const Uuid& source) = 0;
   // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
   // else. The items become those of the instance.
   virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
@@ -139,13 +163,18 @@ class Vault : public Holdings {
   virtual Result<Entry> entry(const Uuid& uuid) = 0;
   // An item of an instance or of kHost; empty when there is none. What is kept may be of a removed instance.
   virtual Result<base::Bytes> item(const Uuid& uuid, Item item) = 0;
-  // All of them or none; durable when this returns. Each takes the place of the one before it.
-  virtual Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values) = 0;
+  // All of them or none; durable when this returns. Each takes the place of the one before it. The history is told.
+  virtual Result<> put_items(const Uuid& uuid, const std::vector<ItemValue>& values,
+                             const std::vector<Deed>& deeds = {}) = 0;
+  // Also of one that was removed. What the vault does itself it tells itself.
+  virtual Result<History> history(const Uuid& uuid) = 0;
   // Whether the register knows the uuid, whatever became of it.
   virtual bool known(const Uuid& uuid) const = 0;
   // One whose custody says that it is stored: this state, and nothing that may lie in its place. The instance gets a
   // key of its own; `permanent` and the snapshot are plain.
   virtual Result<> put_state(const Uuid& uuid, const Instance& plain) = 0;
+  // The epoch it has now; durable, with its history, when this returns. Refused while somebody serves it.
+  virtual Result<uint64_t> put_back(const Uuid& uuid, const Return& what) = 0;
   // As load(), of one that may not run here now.
   virtual Result<Instance> load_locked(const Uuid& uuid) = 0;
   // For ever: the uuid is not made again by itself.

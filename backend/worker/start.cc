@@ -44,7 +44,7 @@ constexpr uint8_t kFirstAfterBoot = 8;
 
 Result<> check(const Start& start) {
   bool known =
-      start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Manufacture;
+      start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Clone;
   // A new instance has no past to go on from.
   bool makes = start.kind == StartKind::PowerOn || start.kind == StartKind::Manufacture;
   bool sensible = (start.epoch > 0 || makes) && (start.epoch > 0) != start.permanent.empty() &&
@@ -85,6 +85,16 @@ void certify_late(tpm::Engine& engine, Host& host) {
   base::log(base::Level::Error, "the certificate of the endorsement key is not stored");
 }
 
+// One without an endorsement key stays so; it is committed all the same, as the copy's first state.
+bool become_another(tpm::Engine& engine, Host& host) {
+  if (engine.endorsement_modulus().empty()) {
+    host.endorsed(endorsement_of({}, false));
+    return host.commit(engine.save_permanent());
+  }
+  return engine.renew_endorsement_key(
+      {.certify = [&host](base::View modulus) { return host.endorsed(endorsement_of(modulus, true)); }});
+}
+
 Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, Host& host) {
   tpm::Settings settings;
   settings.physical_presence_command = start.physical_presence_command;
@@ -103,6 +113,9 @@ Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, H
   auto engine = tpm::Engine::load(host, settings, permanent);
   if (!engine.ok()) return because(Failure::BadState, "the permanent state is malformed");
   if (start.kind == StartKind::PowerOn) certify_late(*engine.value(), host);
+  if (start.kind == StartKind::Clone && !become_another(*engine.value(), host)) {
+    return because(Failure::BadState, "a copy of a TPM could not be stored");
+  }
   return std::move(engine).take();
 }
 
@@ -144,6 +157,7 @@ Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& re
       return {};
     }
     case StartKind::Manufacture:
+    case StartKind::Clone:
       return {};
     case StartKind::Continuation:
       if (resume_from_journal(start, recovered, engine)) return {};
@@ -244,7 +258,7 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
   if (!journal.ok()) return give_up(inheritance.manager, because(Failure::BadStart, journal.error().text()));
   auto live = std::make_unique<LiveTpm>();
   live->start = start.kind;
-  if (start.kind != StartKind::Manufacture) {
+  if (start.kind != StartKind::Manufacture && start.kind != StartKind::Clone) {
     auto guest = join_guest(start, inheritance);
     if (!guest.ok()) return give_up(inheritance.manager, guest.error());
     live->guest = std::move(guest).take();

@@ -162,4 +162,58 @@ TEST_F(CertificateInNv, GoesWithTheKeyThatIsRevoked) {
   EXPECT_TRUE(engine_->endorsement_modulus().empty());
 }
 
+// Another key with the same state otherwise: as a copy of a TPM gets one.
+TEST_F(CertificateInNv, ANewKeyBringsItsOwn) {
+  make(kCertificate);
+  client::Tpm guest = tpm();
+  client::PubKey old = guest.read_pubek().value;
+  const client::Digest owner = client::secret("owner"), srk = client::secret("srk"), data = client::secret("data");
+  ASSERT_TRUE(guest.take_ownership(old, owner, srk).ok());
+  auto blob = guest.seal(0x40000000, srk, client::bytes_of("kept"), data);
+  ASSERT_TRUE(blob.ok());
+  const Bytes other = client::bytes_of("another certificate");
+  size_t commits = platform_.commits;
+  ASSERT_TRUE(engine_->renew_endorsement_key({.certify = [&](base::View modulus) {
+    asked_.emplace_back(modulus.begin(), modulus.end());
+    return of(other);
+  }}));
+  EXPECT_EQ(platform_.commits, commits + 1) << "one commit has all of it";
+  base::Bytes permanent = engine_->save_permanent();
+  auto loaded = tpm::Engine::load(platform_, {}, permanent);
+  ASSERT_TRUE(loaded.ok());
+  engine_ = std::move(loaded).take();
+  power_on();
+  client::Tpm copy = tpm();
+  EXPECT_EQ(base::Bytes(engine_->endorsement_modulus()), of(asked_.back()));
+  EXPECT_NE(asked_.back(), old.modulus);
+  client::Out wanted;
+  wanted.u16(0x1001).u8(0).u16(static_cast<uint32_t>(2 + other.size())).u16(0x1002).raw(other);
+  EXPECT_EQ(client::Nv(copy).read(kIndex, 0, static_cast<uint32_t>(wanted.bytes().size())).value, wanted.bytes());
+  EXPECT_EQ(copy.unseal(0x40000000, srk, blob.value, data).value, client::bytes_of("kept")) << "the rest is the same";
+}
+
+TEST_F(CertificateInNv, ANewKeyWithoutOneLeavesNoneOfTheOldKey) {
+  make(kCertificate);
+  ASSERT_TRUE(engine_->renew_endorsement_key({}));
+  EXPECT_FALSE(engine_->has_endorsement_certificate());
+}
+
+TEST_F(CertificateInNv, ANewKeyThatIsNotStoredIsNone) {
+  make(kCertificate);
+  base::Bytes before = engine_->save_permanent();
+  platform_.broken = true;
+  EXPECT_FALSE(engine_->renew_endorsement_key({}));
+  EXPECT_EQ(engine_->save_permanent(), before);
+  platform_.broken = false;
+  EXPECT_FALSE(engine_->renew_endorsement_key({.certify = [](base::View) { return base::Bytes(20000); }})) << "no room";
+  EXPECT_EQ(engine_->save_permanent(), before);
+}
+
+TEST_F(CertificateInNv, ThereIsNoNewKeyWithoutAnOldOne) {
+  make_bare();
+  base::Bytes before = engine_->save_permanent();
+  EXPECT_FALSE(engine_->renew_endorsement_key({}));
+  EXPECT_EQ(engine_->save_permanent(), before);
+}
+
 }  // namespace

@@ -59,7 +59,7 @@ TEST_F(Golden, AVaultWithInstancesOnTheirWayIsRead) {
   EXPECT_EQ(vault->entry(kTwo).value().passage->custody, Custody::Leaving);
   EXPECT_TRUE(vault->ledger().awaited(three));
   Moving moving(*vault, "source");
-  EXPECT_EQ(fingerprint(moving.peers().value().at(0).key), fingerprint(gone.transfer.destination));
+  EXPECT_EQ(fingerprint(peers_of(*vault).value().at(0).key), fingerprint(gone.transfer.destination));
   auto token = moving.release(kOne, {});
   ASSERT_TRUE(token.ok());
   EXPECT_TRUE(read_transfer(token.value(), PaperKind::Token).value() == gone.transfer);

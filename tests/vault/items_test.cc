@@ -36,17 +36,17 @@ TEST_F(Items, AreKeptForInstancesAndForTheHost) {
   {
     auto vault = open();
     ASSERT_TRUE(vault->create(kOne, {}).ok());
-    EXPECT_EQ(text(*vault, kOne, Item::History), "");
-    ASSERT_TRUE(vault->put_items(kOne, {{Item::History, bytes("a")}, {Item::EventLog, bytes("b")}}).ok());
-    ASSERT_TRUE(vault->put_items(kOne, {{Item::History, bytes("c")}}).ok());
+    EXPECT_EQ(text(*vault, kOne, Item::Measure), "");
+    ASSERT_TRUE(vault->put_items(kOne, {{Item::Measure, bytes("a")}, {Item::EventLog, bytes("b")}}).ok());
+    ASSERT_TRUE(vault->put_items(kOne, {{Item::Measure, bytes("c")}}).ok());
     ASSERT_TRUE(vault->put_items(kHost, {{Item::Authority, bytes("d")}}).ok());
-    EXPECT_EQ(vault->put_items(kTwo, {{Item::History, bytes("e")}}).error().kind, Refusal::Kind::Unknown);
+    EXPECT_EQ(vault->put_items(kTwo, {{Item::Measure, bytes("e")}}).error().kind, Refusal::Kind::Unknown);
   }
   auto vault = open();
-  EXPECT_EQ(text(*vault, kOne, Item::History), "c");
+  EXPECT_EQ(text(*vault, kOne, Item::Measure), "c");
   EXPECT_EQ(text(*vault, kOne, Item::EventLog), "b");
   EXPECT_EQ(text(*vault, kHost, Item::Authority), "d");
-  EXPECT_EQ(text(*vault, kTwo, Item::History), "");
+  EXPECT_EQ(text(*vault, kTwo, Item::Measure), "");
 }
 
 TEST_F(Items, OutliveTheirInstance) {
@@ -61,13 +61,13 @@ TEST_F(Items, GoAlongToANewMasterKey) {
   {
     auto vault = open();
     ASSERT_TRUE(vault->create(kOne, {}).ok());
-    ASSERT_TRUE(vault->put_items(kOne, {{Item::History, bytes("a")}}).ok());
+    ASSERT_TRUE(vault->put_items(kOne, {{Item::Measure, bytes("a")}}).ok());
     ASSERT_TRUE(vault->put_items(kHost, {{Item::Identity, bytes("b")}}).ok());
     ASSERT_TRUE(vault->renew_master({}).ok());
-    EXPECT_EQ(text(*vault, kOne, Item::History), "a");
+    EXPECT_EQ(text(*vault, kOne, Item::Measure), "a");
   }
   auto vault = open();
-  EXPECT_EQ(text(*vault, kOne, Item::History), "a");
+  EXPECT_EQ(text(*vault, kOne, Item::Measure), "a");
   EXPECT_EQ(text(*vault, kHost, Item::Identity), "b");
 }
 
@@ -75,12 +75,12 @@ TEST_F(Items, OneDoesNotOpenInThePlaceOfAnother) {
   {
     auto vault = open();
     ASSERT_TRUE(vault->create(kOne, {}).ok());
-    ASSERT_TRUE(vault->put_items(kOne, {{Item::History, bytes("a")}}).ok());
+    ASSERT_TRUE(vault->put_items(kOne, {{Item::Measure, bytes("a")}}).ok());
   }
-  write_database("UPDATE items SET item = 2");
+  write_database("UPDATE items SET item = 2 WHERE item = 4");
   auto vault = open();
   EXPECT_NE(text(*vault, kOne, Item::EventLog).find("damaged"), std::string::npos);
-  EXPECT_EQ(text(*vault, kOne, Item::History), "");
+  EXPECT_EQ(text(*vault, kOne, Item::Measure), "");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ class Moves : public VaultTest {
     reopen();
     EXPECT_TRUE(here_->create(kOne, {.label = wire::SizedBytes(base::Bytes{'w', 'e', 'b'}), .localities = 5}).ok());
     EXPECT_TRUE(commit(*here_, kOne, 0, sealed(*here_, kOne, 1, "secret")).ok());
-    EXPECT_TRUE(here_->put_items(kOne, {{Item::History, {1, 2, 3}}}).ok());
+    EXPECT_TRUE(here_->put_items(kOne, {{Item::Measure, {1, 2, 3}}}).ok());
   }
   std::unique_ptr<SqliteVault> vault_in(const std::string& name) {
     auto vault = SqliteVault::open({.directory = base_ + "/" + name});
@@ -86,7 +86,7 @@ TEST_F(Moves, TheWholeInstanceGoes) {
   auto pcrs = unseal(moved.key, kOne, Purpose::Snapshot, 1, moved.power.snapshot);
   ASSERT_TRUE(pcrs.has_value());
   EXPECT_EQ(*pcrs, (base::Bytes{'p', 'c', 'r', 's'}));
-  EXPECT_EQ(there_->item(kOne, Item::History).value(), (base::Bytes{1, 2, 3}));
+  EXPECT_EQ(there_->item(kOne, Item::Measure).value(), (base::Bytes{1, 2, 3}));
   std::string plain = "secret";
   EXPECT_EQ(std::search(paper.begin(), paper.end(), plain.begin(), plain.end()), paper.end());
 }
@@ -265,7 +265,7 @@ TEST_F(Moves, AnotherKeyOfAKnownHostIsRefused) {
   auto refused = source_->export_to(kTwo, invited, print(other), here_->load(kTwo).value().power);
   EXPECT_TRUE(says(refused, "another key than before")) << why(refused);
   EXPECT_TRUE(here_->load(kTwo).ok()) << "it is not even locked";
-  ASSERT_TRUE(source_->forget_peer("destination").ok());
+  ASSERT_TRUE(forget_peer(*here_, "destination").ok());
   EXPECT_TRUE(source_->export_to(kTwo, invited, print(other), here_->load_locked(kTwo).value().power).ok());
 }
 

@@ -108,11 +108,11 @@ TEST_F(Spares, ItemsBecomeTheInstances) {
 TEST_F(Spares, ItemsGoWithThem) {
   auto vault = open();
   ASSERT_TRUE(vault->create(kTwo, {}).ok());
-  ASSERT_TRUE(vault->put_items(kTwo, {{Item::History, {'h'}}}).ok());
+  ASSERT_TRUE(vault->put_items(kTwo, {{Item::Measure, {'m'}}}).ok());
   add(*vault, kSpare, {}, {{Item::Endorsement, {'e', 'k'}}});
   ASSERT_TRUE(vault->renew_master({}).ok());
   EXPECT_TRUE(vault->item(kSpare, Item::Endorsement).value().empty());
-  EXPECT_FALSE(vault->item(kTwo, Item::History).value().empty());
+  EXPECT_FALSE(vault->item(kTwo, Item::Measure).value().empty());
 }
 
 TEST_F(Spares, CanBeDropped) {
