@@ -7,7 +7,6 @@
 #include <ctime>
 
 #include "backend/vault/peers.h"
-#include "backend/vault/whole.h"
 #include "lib/base/verify.h"
 
 namespace vault {
@@ -34,6 +33,16 @@ const char* const kUndone =
     "What its guest has stored in it since then is lost: keys, owner, NV storage, changed secrets. What it had "
     "revoked or counted comes back: its monotonic counters count the same values again, and the guesses at its "
     "secrets begin again as they were. A saved image of its guest finds no volatile state any more.";
+
+// The log of a power cycle ends with it; of an endorsement key nothing is known but what was known then.
+std::vector<ItemValue> items_back(const Whole& whole) {
+  std::vector<ItemValue> items = items_of(whole);
+  std::erase_if(items, [](const ItemValue& item) { return item.item == Item::EventLog; });
+  bool endorsed =
+      std::any_of(items.begin(), items.end(), [](const ItemValue& item) { return item.item == Item::Endorsement; });
+  if (!endorsed) items.push_back({Item::Endorsement, {}});
+  return items;
+}
 
 }  // namespace
 
@@ -67,8 +76,7 @@ Result<Keeping::Place> Keeping::place_of(const Uuid& uuid) {
   if (!vault_.known(uuid)) return place;
   auto entry = vault_.entry(uuid);
   if (!entry.ok() && entry.error().kind == Refusal::Kind::Unknown) {
-    return Refusal{Refusal::Kind::Exists,
-                   "the instance was deleted here, which is for ever: its backups bring it back on no host that knows"};
+    return Refusal{Refusal::Kind::Exists, "the instance was deleted here, which is for ever: it is not put back"};
   }
   place.entry = TRY(std::move(entry));
   return place;
@@ -103,8 +111,8 @@ Result<> Keeping::may_return(const Place& place, const Backup& backup, const Ide
   return {};
 }
 
-// What the backup holds, as it may run here.
-Result<Return> Keeping::return_of(const Place& place, const Backup& backup, const Identity& own, const Wish& wish) {
+// What the backup holds.
+Result<Whole> Keeping::opened(const Backup& backup, const Identity& own, const Wish& wish) {
   auto key = wish.key ? wish.key : file_key(backup, own);
   if (!key) {
     return refused("the backup was made by " + host_of(backup) +
@@ -114,34 +122,34 @@ Result<Return> Keeping::return_of(const Place& place, const Backup& backup, cons
   Whole whole = TRY(whole_in(plain.reveal(), "backup"));
   if (whole.epoch != backup.epoch || whole.epoch == 0) return refused("the backup contradicts itself");
   if (backup.from.signing != own.key()) TRY(check_peer(vault_, backup.from, wish.trusted));
+  return whole;
+}
 
-  Return back{.items = items_of(whole), .passage = {}, .history = {}};
-  std::erase_if(back.items, [](const ItemValue& item) { return item.item == Item::EventLog; });
-  bool endorsed = std::any_of(back.items.begin(), back.items.end(),
-                              [](const ItemValue& item) { return item.item == Item::Endorsement; });
-  if (!endorsed) back.items.push_back({Item::Endorsement, {}});
-  if (!place.here) back.history = history_of(whole);
+// What an administrator decides is as it was decided last, where that can still be read.
+Return Keeping::reverted(const Entry& now, const Backup& backup, Whole whole) {
+  Return back{.items = items_back(whole), .passage = {}, .history = {}};
+  std::erase_if(back.items, [](const ItemValue& item) { return item.item == Item::Measure; });
   back.plain = instance_of(std::move(whole));
+  if (now.created != 0) back.plain.settings = now.settings;
   Power& power = back.plain.power;
-  if (place.here) {
-    // What an administrator decides is as it was decided last, where that can still be read.
-    std::erase_if(back.items, [](const ItemValue& item) { return item.item == Item::Measure; });
-    const Entry& now = *place.entry;
-    if (now.created != 0) back.plain.settings = now.settings;
-    power.cycle = std::max(power.cycle, now.power_cycle);
-    power.saved_stands = power.saved_stands || now.saved_stands || now.power == Power::Kind::Suspended;
-    back.deed = deed(Happened::Reverted,
-                     "to " + state_of(backup) + ", from epoch " + std::to_string(now.epoch) + "; " +
-                         "everything since then was undone, its monotonic counters too",
-                     backup.epoch);
-    return back;
-  }
+  power.cycle = std::max(power.cycle, now.power_cycle);
+  power.saved_stands = power.saved_stands || now.saved_stands || now.power == Power::Kind::Suspended;
+  back.deed = deed(Happened::Reverted,
+                   "to " + state_of(backup) + ", from epoch " + std::to_string(now.epoch) +
+                       "; everything since then was undone, its monotonic counters too",
+                   backup.epoch);
+  return back;
+}
+
+Return Keeping::restored(const Passage* before, const Backup& backup, const Identity& own, Whole whole) {
   Transfer transfer{.uuid = backup.uuid,
-                    .hop = std::max(backup.hop, place.passage == nullptr ? 0 : place.passage->transfer.hop),
+                    .hop = std::max(backup.hop, before == nullptr ? 0 : before->transfer.hop),
                     .epoch = backup.epoch,
                     .source = backup.from.signing,
                     .destination = own.key()};
   VERIFY(RAND_bytes(transfer.id.data(), static_cast<int>(transfer.id.size())) == 1);
+  Return back{.items = items_back(whole), .passage = {}, .history = history_of(whole)};
+  back.plain = instance_of(std::move(whole));
   back.deed = deed(Happened::Restored,
                    "to " + state_of(backup) + ", from a backup of " + host_of(backup) +
                        ": an administrator said that the host that had it is lost",
@@ -157,14 +165,15 @@ Result<Keeping::Done> Keeping::revert(const Uuid& uuid, base::View file, const W
   if (uuid == kHost) return refused("the backup contradicts itself");
   Place place = TRY(place_of(uuid));
   TRY(may_return(place, backup, own, wish));
-  Return back = TRY(return_of(place, backup, own, wish));
+  Whole whole = TRY(opened(backup, own, wish));
   if (!wish.confirmed) {
     std::string what = place.here ? "This puts the instance back to " + state_of(backup) + "; now it is at epoch " +
                                         std::to_string(place.entry->epoch) + "."
                                   : "This makes the instance run here, in " + state_of(backup) + ".";
     return refused(what + " " + kUndone + " Nothing has been done; when that is what you want, say --yes");
   }
-  uint64_t epoch = TRY(vault_.put_back(uuid, back));
+  uint64_t epoch = TRY(vault_.put_back(uuid, place.here ? reverted(*place.entry, backup, std::move(whole))
+                                                        : restored(place.passage, backup, own, std::move(whole))));
   std::string done = place.here ? "put back to " : "restored here, to ";
   return Done{!place.here, done + state_of(backup) + "; it goes on as epoch " + std::to_string(epoch)};
 }

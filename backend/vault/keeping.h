@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backend/vault/backup.h"
+#include "backend/vault/whole.h"
 
 namespace vault {
 
@@ -37,7 +38,9 @@ class Keeping {
   struct Place;
   Result<Place> place_of(const Uuid& uuid);
   Result<> may_return(const Place& place, const Backup& backup, const Identity& own, const Wish& wish);
-  Result<Return> return_of(const Place& place, const Backup& backup, const Identity& own, const Wish& wish);
+  Result<Whole> opened(const Backup& backup, const Identity& own, const Wish& wish);
+  static Return reverted(const Entry& now, const Backup& backup, Whole whole);
+  static Return restored(const Passage* before, const Backup& backup, const Identity& own, Whole whole);
 
   Vault& vault_;
   std::string name_;

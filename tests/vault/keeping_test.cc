@@ -292,7 +292,17 @@ TEST_F(Keeps, ARestoreThatACrashInterruptsIsFinishedAtTheNextStart) {
   EXPECT_EQ(told(*there_), (What{Happened::Created, Happened::Restored}));
 }
 
-TEST_F(Keeps, SoIsOneInThePlaceOfATombstone) {
+// The other host burnt down without a backup: what this one has is older, and better than nothing.
+TEST_F(Keeps, AnOwnBackupTakesThePlaceOfATombstone) {
+  base::Bytes file = backed_up();
+  move(*here_, "here", *there_, "there");
+  ASSERT_EQ(revert(*here_, file, {.source_lost = true, .confirmed = true}), "done");
+  reopen(here_, "here");
+  EXPECT_EQ(content(*here_, kOne), "then");
+  EXPECT_EQ(here_->entry(kOne).value().passage->transfer.hop, 1U) << "its moves are counted on";
+}
+
+TEST_F(Keeps, ARestoreInThePlaceOfATombstoneIsFinishedToo) {
   move(*here_, "here", *there_, "there");
   auto made = Keeping(*there_, "there").backup(kOne, {agreeing_half(recovery_)});
   ASSERT_TRUE(made.ok());
