@@ -15,6 +15,7 @@ BEGIN {
   allow["backend/control"] = "lib/base lib/wire lib/xen xenstore-schema backend/manager backend/vault backend/identity backend/measure"
   allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h backend/identity"
   allow["backend/measure"] = "lib/base lib/wire lib/xen backend/vault backend/worker/lockdown.h backend/manager/messages.h"
+  allow["backend/convert"] = "lib/base lib/wire lib/xen engine backend/worker/lockdown.h backend/manager/messages.h"
   allow["frontend"] = "lib/base lib/xen xenstore-schema"
 }
 function folder(path,   best, f) {

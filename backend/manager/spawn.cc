@@ -163,17 +163,29 @@ xen::Result<Channel> Spawner::connect(DeviceId id) const {
   return Channel(std::move(socket));
 }
 
-xen::Result<Process> Spawner::spawn_measurer() const {
+namespace {
+
+// One that nobody adopts: a channel, and what else it is given.
+xen::Result<Process> spawn_helper(const std::string& program, const char* name, int given) {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return failed("make a socket pair");
   vault::Fd ours(pair[0]), theirs(pair[1]);
-  const std::array given = {theirs.get()};
-  const Child child{given, measurer_.c_str(), "vtpm-measure"};
+  make_room(ours.get());
+  make_room(theirs.get());
+  const std::array all = {theirs.get(), given};
+  const Child child{std::span(all).first(given < 0 ? 1 : 2), program.c_str(), name};
   pid_t pid = ::fork();
-  if (pid < 0) return failed("start a process that hashes");
+  if (pid < 0) return failed("start a helper");
   if (pid == 0) become(child);
   vault::Fd pidfd = TRY(watch_process(pid));
   return Process{pid, std::move(pidfd), Channel(std::move(ours)), {}};
+}
+
+}  // namespace
+
+xen::Result<Process> Spawner::spawn_measurer() const { return spawn_helper(measurer_, "vtpm-measure", -1); }
+xen::Result<Process> Spawner::spawn_converter(int question) const {
+  return spawn_helper(converter_, "vtpm-convert", question);
 }
 
 void Spawner::clean_up_maker(uint64_t serial) const { ::unlink(maker_socket(serial).c_str()); }

@@ -9,3 +9,4 @@ $(B)/gen/%/syscalls.inc: backend/worker/policy.awk %/syscalls.policy
 $(B)/obj/backend/worker/lockdown.o: $(B)/gen/backend/worker/syscalls.inc
 $(B)/obj/backend/domwatch/main.o: $(B)/gen/backend/domwatch/syscalls.inc
 $(B)/obj/backend/measure/main.o: $(B)/gen/backend/measure/syscalls.inc
+$(B)/obj/backend/convert/main.o: $(B)/gen/backend/convert/syscalls.inc
