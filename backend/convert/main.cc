@@ -19,6 +19,8 @@
 namespace convert {
 namespace {
 
+using backend::Where;
+
 constexpr uid_t kNobody = 65534;
 constexpr backend::Allowed kAllowed[] = {
 #include "backend/convert/syscalls.inc"
@@ -85,7 +87,7 @@ Result<message::Converted> answer() {
 }
 
 Result<message::Converted> answer_confined() {
-  auto confined = backend::lock_down({kNobody, kNobody, backend::Where::Any}, kAllowed);
+  auto confined = backend::lock_down({kNobody, kNobody, Where::Any}, kAllowed);
   if (!confined.ok()) return Reason{"the process that converts could not be confined: " + confined.error().text()};
   return answer();
 }
