@@ -99,7 +99,7 @@ define unit_test
 $(B)/test/$(1): $(B)/obj/tests/$(1).o $(call test_helpers,tests/$(patsubst %/,%,$(dir $(1)))) $(OUR_LIBS:%=$(B)/lib/lib%.a)
 	$$(call say,LINK)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ -lgtest -lgtest_main $(OTHER_LIBS)
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ -lgtest -lgtest_main $$(TEST_LIBS) $(OTHER_LIBS)
 endef
 $(foreach t,$(TESTS:$(B)/test/%=%),$(eval $(call unit_test,$(t))))
 
