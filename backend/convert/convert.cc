@@ -20,7 +20,6 @@ using tpm::Tpm;
 
 // What other hosts are told of an endorsement key has this size and exponent.
 constexpr uint32_t kEndorsementBits = 2048;
-constexpr uint32_t kFirstReservedHandle = 0x40000000;
 constexpr uint32_t kPhysicalPresence = 0x4000000a, kResetEstablishmentBit = 0x4000000b;
 
 std::string plural(size_t n, const char* one, const char* many) { return fmt::format("{} {}", n, n == 1 ? one : many); }
@@ -165,7 +164,8 @@ class Conversion {
     for (const libtpms::OwnerKey& stored : from_.owner_keys) {
       Key key = TRY(key_of(stored.key, kDamaged));
       key.parent_pcr_status = stored.parent_pcr_status;
-      bool good = stored.handle != 0 && stored.handle < kFirstReservedHandle && handles.insert(stored.handle).second;
+      bool reserved = stored.handle == 0 || (stored.handle >= tpm::kSrkHandle && stored.handle <= tpm::kEkHandle);
+      bool good = !reserved && handles.insert(stored.handle).second;
       TRY(require(good, kDamaged));
       slots.push_back({.handle = stored.handle, .owner_evict = true, .key = std::move(key)});
       carry("key under owner control at handle {:#010x}", stored.handle);

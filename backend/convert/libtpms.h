@@ -12,7 +12,7 @@
 
 namespace convert::libtpms {
 
-inline constexpr size_t kCounters = 4, kFamilies = 8, kRows = 2, kOwnerKeys = 20;
+inline constexpr size_t kCounters = 8, kFamilies = 16, kRows = 4, kOwnerKeys = 10;
 
 struct SymmetricKey {
   tpm::StructureTag tag{};

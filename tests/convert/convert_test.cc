@@ -113,6 +113,8 @@ TEST_F(ConvertTest, CarriesNvAreas) {
   ASSERT_TRUE(ok(nv.write_auth(plain.index, 0, client::bytes_of("nineteen characters"), kAreaAuth)));
   ASSERT_TRUE(ok(nv.write_auth(plain.index, 0, {}, kAreaAuth)));  // locks it: bWriteDefine
   ASSERT_TRUE(ok(nv.write_as_owner(to_pcrs.index, 0, client::bytes_of("bound"), kOwnerAuth)));
+  w.machine().power_cycle();  // which ends the locks that a loss of power ends
+  ASSERT_TRUE(ok(w.tpm.startup()));
   convert::Converted result = converted(w);
   EXPECT_TRUE(says(result, true, "2 NV areas with 24 bytes: 0x00011101, 0x00011102"));
   Imported to(result);
