@@ -87,6 +87,20 @@ class Manager {
   vault::Result<vault::Moving::Imported> import(base::View paper, const std::string& trusted);
   vault::Result<size_t> withdraw(const std::optional<vault::Uuid>& uuid);
 
+  // conversion.cc: a TPM of another program.
+  struct Foreign {
+    vault::Fd question;  // convert::Question, which nobody but the process that converts reads
+    vault::Uuid uuid;
+    wire::SizedBytes label;
+    bool store = false;  // false: says what would go along
+  };
+  struct Remarks {
+    std::vector<std::string> carried, left;
+  };
+  // Called once: before take_over() returns, or later.
+  using TakenOver = std::function<void(const vault::Result<Remarks>&)>;
+  void take_over(Foreign foreign, TakenOver done);
+
  private:
   // manager.cc: what happened
   void on_store();
@@ -147,6 +161,17 @@ class Manager {
   void on_measurer_exit(uint64_t serial);
   void give_up_measuring(uint64_t serial);
   void forget_measurement(Device& device);
+
+  // conversion.cc
+  struct Converter {
+    Foreign foreign;
+    Process process;
+    TakenOver done;  // null once it was called
+  };
+  void on_converter(uint64_t serial);
+  void on_converter_exit(uint64_t serial);
+  static void told(Converter& converter, const vault::Result<Remarks>& outcome);
+  vault::Result<Remarks> taken_over(const Foreign& foreign, const message::Converted& converted);
 
   // rekey.cc
   void renew_next();
@@ -237,6 +262,7 @@ class Manager {
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
   std::map<uint64_t, Measurer> measurers_;
+  std::map<uint64_t, Converter> converters_;
   bool renews_ = false;               // a timer is set
   bool pool_due_ = false;             // a timer is set
   unsigned pool_failures_ = 0;        // one after another

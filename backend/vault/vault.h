@@ -107,6 +107,9 @@ class Vault : public Holdings {
   // A new instance; durable when this returns. Only for a uuid that was never seen. It has the permanent state of a
   // spare that was made with the same settings, which nobody else gets then, or none yet. `items` come with it.
   virtual Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) = 0;
+  // As create(), with this permanent state, which is plain, as epoch 1.
+  virtual Result<> create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
+                               const std::vector<ItemValue>& items) = 0;
   // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
   // else. The items become those of the instance.
   virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
