@@ -33,8 +33,8 @@ Reply import_swtpm(Manager& manager, const json& request, vault::Fd question) {
   std::string label = request.value("label", std::string());
   if (label.size() > kLongestLabel) return {failure("the label is too long").dump()};
   bool store = request.value("yes", false);
-  auto foreign = std::make_shared<Manager::Foreign>(Manager::Foreign{
-      std::move(question), *uuid, wire::SizedBytes(base::Bytes(label.begin(), label.end())), store});
+  auto foreign = std::make_shared<Manager::Foreign>(
+      Manager::Foreign{std::move(question), *uuid, wire::SizedBytes(base::Bytes(label.begin(), label.end())), store});
   return {.later = [&manager, foreign, uuid = *uuid, store](std::function<void(const std::string&)> answer) {
     manager.take_over(std::move(*foreign), [answer = std::move(answer), uuid, store](const auto& result) {
       answer(outcome(result, uuid, store).dump());

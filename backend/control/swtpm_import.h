@@ -10,7 +10,7 @@ namespace backend {
 
 struct SwtpmImport {
   std::string runtime, directory;
-  std::string uuid, label;      // an empty uuid: a new one
+  std::string uuid, label;                               // an empty uuid: a new one
   std::string key_file, key_format, password_file, kdf;  // as swtpm's --key names them; empty: none
   bool yes = false;
 };

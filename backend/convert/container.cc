@@ -146,7 +146,8 @@ Result<base::Bytes> open_container(base::View file, const FileKey& key) {
   if (encrypted && key.bytes.empty()) {
     return Reason{"the file is encrypted: say with --key or --pwdfile what it was encrypted with"};
   }
-  if (!encrypted && !key.bytes.empty()) return Reason{"the file is not encrypted: it needs neither --key nor --pwdfile"};
+  if (!encrypted && !key.bytes.empty())
+    return Reason{"the file is not encrypted: it needs neither --key nor --pwdfile"};
   if (header.version == 1) {
     base::View body = file.subspan(kHeaderBytes);
     return encrypted ? opened_old(key, body) : base::copy_of(body);

@@ -241,7 +241,8 @@ class Conversion {
       n_rows++;
     }
     if (!to.families.items.empty()) {
-      carry("delegation: {}, {}", plural(to.families.items.size(), "family", "families"), plural(n_rows, "row", "rows"));
+      carry("delegation: {}, {}", plural(to.families.items.size(), "family", "families"),
+            plural(n_rows, "row", "rows"));
     }
     return {};
   }

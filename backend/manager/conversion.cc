@@ -35,7 +35,8 @@ bool sound(const message::Converted& converted) {
 
 void Manager::take_over(Foreign foreign, TakenOver done) {
   if (vault_.known(foreign.uuid)) {
-    return done(Refusal{Refusal::Kind::Exists, "there is or was an instance with this uuid: say another one with --uuid"});
+    return done(
+        Refusal{Refusal::Kind::Exists, "there is or was an instance with this uuid: say another one with --uuid"});
   }
   if (converters_.size() >= kMostAtOnce) {
     return done(Refusal{Refusal::Kind::Leased, "other states are being converted: try again"});
@@ -103,9 +104,9 @@ void Manager::on_converter_exit(uint64_t serial) {
   if (at == converters_.end()) return;
   siginfo_t how{};
   static_cast<void>(::waitid(P_PIDFD, static_cast<id_t>(at->second.process.pidfd.get()), &how, WEXITED | WNOHANG));
-  told(at->second, not_taken(std::string("the process that converts ended ") +
-                             (how.si_code == CLD_EXITED ? "with status " : "by signal ") +
-                             std::to_string(how.si_status)));
+  told(at->second,
+       not_taken(std::string("the process that converts ended ") +
+                 (how.si_code == CLD_EXITED ? "with status " : "by signal ") + std::to_string(how.si_status)));
   loop_.remove(at->second.process.pidfd.get());
   loop_.remove(at->second.process.channel.fd());
   converters_.erase(at);

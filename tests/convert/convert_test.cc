@@ -64,7 +64,8 @@ TEST_F(ConvertTest, CarriesOwnerAndStorageRootKey) {
   Imported to(converted(w));
   same_as_owner(w.tpm, to.tpm, {.ordinal = 0x81, .params = Out().u32(client::kSrk)}, "OwnerReadInternalPub, SRK");
   same_as_owner(w.tpm, to.tpm, {.ordinal = 0x81, .params = Out().u32(client::kEk)}, "OwnerReadInternalPub, EK");
-  EXPECT_TRUE(refused(to.tpm.run_oiap({.ordinal = 0x81, .params = Out().u32(client::kSrk)}, world::kWrong), rc::AuthFail));
+  EXPECT_TRUE(
+      refused(to.tpm.run_oiap({.ordinal = 0x81, .params = Out().u32(client::kSrk)}, world::kWrong), rc::AuthFail));
 }
 
 TEST_F(ConvertTest, OpensWhatWasSealed) {
@@ -104,7 +105,8 @@ TEST_F(ConvertTest, CarriesNvAreas) {
   client::NvPublic plain{.index = 0x00011101,
                          .attributes = client::kNvAuthRead | client::kNvAuthWrite | client::kNvWriteDefine,
                          .bytes = 19};
-  client::NvPublic to_pcrs{.index = 0x00011102, .attributes = client::kNvOwnerWrite | client::kNvReadStClear, .bytes = 5};
+  client::NvPublic to_pcrs{
+      .index = 0x00011102, .attributes = client::kNvOwnerWrite | client::kNvReadStClear, .bytes = 5};
   to_pcrs.read = {.selection = client::pcr_selection({3}),
                   .locality = 0x03,
                   .at_release = client::composite(client::pcr_selection({3}), {Digest{}})};
@@ -182,7 +184,8 @@ TEST_F(ConvertTest, CarriesWhatIsAudited) {
 TEST_F(ConvertTest, CarriesFlags) {
   // disableOwnerClear, readSRKPub
   ASSERT_TRUE(ok(w.tpm.run_oiap({.ordinal = 0x5d - 1}, kOwnerAuth)));
-  ASSERT_TRUE(ok(w.tpm.run_oiap({.ordinal = 0x3f, .params = Out().u32(1).sized(Out().u32(17)).sized({1})}, kOwnerAuth)));
+  ASSERT_TRUE(
+      ok(w.tpm.run_oiap({.ordinal = 0x3f, .params = Out().u32(1).sized(Out().u32(17)).sized({1})}, kOwnerAuth)));
   Imported to(converted(w));
   auto flags = [](client::Tpm& tpm) { return tpm.get_capability(4, Out().u32(0x108)).value; };
   Bytes before = flags(w.tpm), after = flags(to.tpm);
@@ -197,7 +200,8 @@ TEST_F(ConvertTest, CarriesKeysUnderOwnerControl) {
   auto key = w.tpm.load_key2(client::kSrk, kSrkAuth, w.keys().sign.encode());
   ASSERT_TRUE(ok(key));
   Bytes params = Out().raw(client::PubKey{w.keys().sign.parms, w.keys().sign.modulus}.encode()).u32(1).u8(1);
-  ASSERT_TRUE(ok(w.tpm.run_oiap({.ordinal = 0x23, .handles = Out().u32(key.value.handle), .params = params}, kOwnerAuth)));
+  ASSERT_TRUE(
+      ok(w.tpm.run_oiap({.ordinal = 0x23, .handles = Out().u32(key.value.handle), .params = params}, kOwnerAuth)));
   Imported to(converted(w));
   auto signature = to.tpm.sign(key.value.handle, kKeyAuth, client::bytes_of(client::secret("text")));
   ASSERT_TRUE(ok(signature));
