@@ -36,7 +36,7 @@ base_DIRS := lib/base
 xen_DIRS := lib/xen
 schema_DIRS := xenstore-schema
 engine_DIRS := engine engine/spec engine/crypto engine/state engine/dispatch engine/commands
-backend_DIRS := backend/ring backend/identity backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch backend/measure backend/grantd
+backend_DIRS := backend/ring backend/identity backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch backend/measure backend/grantd backend/convert
 frontend_DIRS := frontend
 
 # Programs: name, main file, libraries of ours in link order, libraries of others.
@@ -47,8 +47,9 @@ p_main_vtpm-socketd := backend/socket/main.cc
 p_main_vtpm-domwatch := backend/domwatch/main.cc
 p_main_vtpm-grantd := backend/grantd/main.cc
 p_main_vtpm-measure := backend/measure/main.cc
+p_main_vtpm-convert := backend/convert/main.cc
 p_main_vtpm-frontend := frontend/main.cc
-PROGRAMS := vtpm-managerd vtpmd vtpm-grantd vtpm-measure vtpmctl vtpm-socketd vtpm-domwatch vtpm-frontend
+PROGRAMS := vtpm-managerd vtpmd vtpm-grantd vtpm-measure vtpm-convert vtpmctl vtpm-socketd vtpm-domwatch vtpm-frontend
 OUR_LIBS := frontend backend engine schema xen base
 # A sanitizer's runtime and a preloaded library do not go together: these builds have the loopback inside.
 XEN_LIBS := $(if $(SAN),$(B)/lib/libxen_loopback.a)
@@ -99,7 +100,7 @@ define unit_test
 $(B)/test/$(1): $(B)/obj/tests/$(1).o $(call test_helpers,tests/$(patsubst %/,%,$(dir $(1)))) $(OUR_LIBS:%=$(B)/lib/lib%.a)
 	$$(call say,LINK)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ -lgtest -lgtest_main $(OTHER_LIBS)
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ -lgtest -lgtest_main $$(TEST_LIBS) $(OTHER_LIBS)
 endef
 $(foreach t,$(TESTS:$(B)/test/%=%),$(eval $(call unit_test,$(t))))
 
@@ -138,7 +139,7 @@ VERSION = $(shell sed -n 's/.*kVersion = "\(.*\)".*/\1/p' lib/base/version.h)
 install: all
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/libexec/vtpm
 	install -m 755 $(filter %/vtpm-managerd %/vtpmctl %/vtpm-domwatch %/vtpm-socketd %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/sbin
-	install -m 755 $(filter %/vtpmd %/vtpm-grantd %/vtpm-measure,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
+	install -m 755 $(filter %/vtpmd %/vtpm-grantd %/vtpm-measure vtpm-convert,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
 	install -D -m 644 backend/control/vtpmctl.8 $(DESTDIR)/usr/share/man/man8/vtpmctl.8
 	install -D -m 644 backend/control/vtpmctl.bash $(DESTDIR)/usr/share/bash-completion/completions/vtpmctl
 	install -m 644 backend/manager/vtpm-managerd.8 backend/domwatch/vtpm-domwatch.8 backend/grantd/vtpm-grantd.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8

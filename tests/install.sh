@@ -23,6 +23,7 @@ cat >"$scratch/expected" <<'LIST'
 644 /usr/share/man/man8/vtpmctl.8
 755 /etc/init.d/vtpm-managerd
 755 /etc/xen/scripts/vtpm
+755 /usr/libexec/vtpm/vtpm-convert
 755 /usr/libexec/vtpm/vtpm-grantd
 755 /usr/libexec/vtpm/vtpm-measure
 755 /usr/bin/vtpm-migrate-ssh

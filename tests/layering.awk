@@ -13,9 +13,10 @@ BEGIN {
   allow["backend/grantd"] = "lib/base lib/xen backend/ring/transfer.h backend/worker/lockdown.h"
   allow["backend/manager"] = "lib/base lib/wire lib/xen xenstore-schema backend/vault backend/identity backend/control backend/measure backend/grantd/descriptors.h backend/ring/transfer.h"
   allow["backend/domwatch"] = "lib/base lib/xen xenstore-schema backend/worker/lockdown.h"
-  allow["backend/control"] = "lib/base lib/wire lib/xen xenstore-schema backend/manager backend/vault backend/identity backend/measure"
+  allow["backend/control"] = "lib/base lib/wire lib/xen xenstore-schema backend/manager backend/vault backend/identity backend/measure backend/convert/question.h backend/convert/file_key.h"
   allow["backend/socket"] = "lib/base lib/wire engine/engine.h engine/platform.h backend/vault/durable.h backend/identity"
   allow["backend/measure"] = "lib/base lib/wire lib/xen backend/vault backend/worker/lockdown.h backend/manager/messages.h"
+  allow["backend/convert"] = "lib/base lib/wire lib/xen engine backend/worker/lockdown.h backend/manager/messages.h"
   allow["frontend"] = "lib/base lib/xen xenstore-schema"
 }
 function folder(path,   best, f) {

@@ -16,7 +16,28 @@ namespace backend {
 
 using nlohmann::json;
 
-json Control::ask(const json& request) {
+namespace {
+
+// The descriptor with the first byte.
+bool send_line(int socket, const std::string& line, int descriptor) {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec part{const_cast<char*>(line.data()), line.size()};  // sendmsg() only reads
+  msghdr message{.msg_iov = &part, .msg_iovlen = 1};
+  if (descriptor >= 0) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* extra = CMSG_FIRSTHDR(&message);
+    extra->cmsg_level = SOL_SOCKET;
+    extra->cmsg_type = SCM_RIGHTS;
+    extra->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(extra), &descriptor, sizeof(descriptor));
+  }
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(line.size());
+}
+
+}  // namespace
+
+json Control::ask(const json& request, int descriptor) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path_.size() >= sizeof(address.sun_path)) return failure("the socket's path is too long");
@@ -29,7 +50,7 @@ json Control::ask(const json& request) {
     return failure("cannot reach the manager at " + path_ + ": " + strerror(errno) + "; " + why);
   }
   std::string line = request.dump() + "\n";
-  if (::send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
+  if (!send_line(fd_.get(), line, descriptor)) {
     return failure("the manager closed the connection");
   }
   return next().value_or(failure("the manager closed the connection"));

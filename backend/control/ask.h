@@ -14,8 +14,8 @@ namespace backend {
 class Control {
  public:
   explicit Control(std::string path) : path_(std::move(path)) {}
-  // The manager's answer, or one that says why there is none.
-  nlohmann::json ask(const nlohmann::json& request);
+  // The manager's answer, or one that says why there is none. A descriptor goes along unless it is -1.
+  nlohmann::json ask(const nlohmann::json& request, int descriptor = -1);
   // The next line that the manager sends; nothing when it has gone.
   std::optional<nlohmann::json> next();
   // Whether the last failure was that no manager could be reached.

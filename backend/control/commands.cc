@@ -11,6 +11,7 @@
 #include "backend/control/keep_commands.h"
 #include "backend/control/measure_answers.h"
 #include "backend/control/move_commands.h"
+#include "backend/control/swtpm_answers.h"
 #include "backend/vault/opening.h"
 
 namespace backend {
@@ -19,7 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kLongestLabel = 256;
 constexpr const char* kMeasureNames = "measure is off, on or required";
 
 json outcome(const vault::Result<>& result) { return result.ok() ? json{{"ok", true}} : failure(result.error().text); }
@@ -146,7 +146,7 @@ std::string one_line(const json& j) { return j.dump(-1, ' ', false, json::error_
 
 }  // namespace
 
-Reply answer(Manager& manager, std::string_view line) {
+Reply answer(Manager& manager, std::string_view line, vault::Fd attached) {
   json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
     return {one_line(failure("a request is one JSON object with a \"command\""))};
@@ -155,6 +155,9 @@ Reply answer(Manager& manager, std::string_view line) {
   for (const Command& command : kCommands) {
     if (name != command.name) continue;
     try {
+      if (name == "import" && request.value("swtpm", false)) {
+        return import_swtpm(manager, request, std::move(attached));
+      }
       bool follows = name == "events" && request.value("follow", false);
       return {one_line(command.run(manager, request)), follows};
     } catch (const json::exception& wrong) {  // a field of another type than the command expects

@@ -13,9 +13,11 @@ namespace backend {
 struct Reply {
   std::string line;      // without its end
   bool follows = false;  // wants every event from now on, a line each
+  // When it is set the line is not known yet: it is given to the function that this is called with.
+  std::function<void(std::function<void(const std::string& line)>)> later = {};
 };
-// The answer to one line.
-Reply answer(Manager& manager, std::string_view line);
+// The answer to one line, and to the descriptor that came with it.
+Reply answer(Manager& manager, std::string_view line, vault::Fd attached = {});
 // An event as a line.
 std::string line_of(const AdminEvent& event);
 

@@ -11,4 +11,6 @@ inline nlohmann::json failure(const std::string& text) { return {{"ok", false}, 
 
 inline constexpr const char* kNeedsUuid = "a uuid is needed, as 01234567-89ab-cdef-0123-456789abcdef";
 
+inline constexpr size_t kLongestLabel = 256;
+
 }  // namespace backend

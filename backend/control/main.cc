@@ -17,6 +17,7 @@
 #include "backend/control/paper_files.h"
 #include "backend/control/print.h"
 #include "backend/control/recovery_key.h"
+#include "backend/control/swtpm_import.h"
 #include "backend/vault/vault.h"
 #include "lib/base/verify.h"
 #include "lib/base/version.h"
@@ -33,6 +34,7 @@ struct Arguments {
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
   std::vector<std::string> recovery;
   std::string key, new_uuid;
+  backend::SwtpmImport swtpm;
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
   bool lift = false, past = false, prometheus = false, ek = false, ca = false, log = false, raw = false;
@@ -61,7 +63,8 @@ constexpr std::array kCommands = {
     Command{"invite", "invite an instance of another host to this one: writes an invitation"},
     Command{"export", "lock an instance and export it to an invitation, or end that", true},
     Command{"release", "give up an exported instance for ever: writes the token that lets it run there", true},
-    Command{"import", "take an export, a token, or the notice of an abort", false, backend::print_imported},
+    Command{"import", "take an export, a token, or the notice of an abort; or a TPM of swtpm", false,
+            backend::print_imported},
     Command{"move", "move an instance to another host: invite, export, import and release by one command", true},
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"backup", "write a sealed copy of an instance, which may run", true, backend::print_backup},
@@ -120,6 +123,26 @@ std::string fresh_uuid() {
   return vault::text_of(uuid);
 }
 
+void describe_swtpm(CLI::App& sub, Arguments& given) {
+  CLI::Option* directory = sub.add_option("--swtpm", given.swtpm.directory, "the state directory of a swtpm (TPM 1.2)");
+  directory->excludes("file", "--out", "--trust");
+  sub.add_flag("--yes", given.swtpm.yes, "take it over; without it is only said what would go along")->needs(directory);
+  sub.add_option("--uuid", given.uuid, "of the new instance; otherwise one is made")
+      ->check(not_a_uuid)
+      ->needs(directory);
+  sub.add_option("--label", given.label, "a text for people")->needs(directory);
+  CLI::Option* key = sub.add_option("--key", given.swtpm.key_file, "the file of swtpm's --key file=")->needs(directory);
+  sub.add_option("--key-format", given.swtpm.key_format, "hex, which is the default, or binary")
+      ->check(CLI::IsMember({"hex", "binary"}))
+      ->needs(key);
+  CLI::Option* password =
+      sub.add_option("--pwdfile", given.swtpm.password_file, "the file of swtpm's --key pwdfile=")->needs(directory);
+  password->excludes(key);
+  sub.add_option("--kdf", given.swtpm.kdf, "pbkdf2, which is the default, or sha512")
+      ->check(CLI::IsMember({"pbkdf2", "sha512"}))
+      ->needs(password);
+}
+
 void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
   const char* trust = "the fingerprint of the other host's key, when it is not known yet";
   if (name == "invite") {
@@ -137,9 +160,10 @@ void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_option("--receipt", given.receipt, "of the destination; not needed to get the token again");
     sub.add_option("--out", given.out, "where the token is written")->required();
   } else if (name == "import") {
-    sub.add_option("file", given.file, "what the other host wrote")->required();
+    sub.add_option("file", given.file, "what the other host wrote");
     sub.add_option("--out", given.out, "where the receipt of an export is written");
     sub.add_option("--trust", given.trust, trust);
+    describe_swtpm(sub, given);
   } else if (name == "move") {
     sub.add_option("--ssh", given.host, "the other host, where root is reached by ssh")->required();
     sub.add_option("--ssh-command", given.ssh, "what reaches it, instead of ssh")->envname("VTPM_SSH");
@@ -274,6 +298,7 @@ bool prepare_papers(const std::string& name, const Arguments& given, json& reque
   if (writes && given.out.empty()) return complain("say with --out where the file is to be written");
   if (name == "export" && given.abort == !given.to.empty()) return complain("say --to INVITATION, or --abort");
   if (!given.out.empty() && !backend::can_write_paper(given.out)) return false;
+  if (name == "import" && given.file.empty()) return complain("say which file is to be imported, or --swtpm DIR");
   const std::string& in = name == "export" ? given.to : name == "release" ? given.receipt : given.file;
   if (in.empty()) return true;
   auto paper = backend::read_paper(in);
@@ -325,8 +350,25 @@ int move(const Arguments& given) {
   return wrong.empty() ? 0 : 1;
 }
 
+int import_swtpm(Arguments& given) {
+  given.swtpm.runtime = given.runtime;
+  given.swtpm.uuid = given.uuid;
+  given.swtpm.label = given.label;
+  json answer = backend::import_from_swtpm(given.swtpm);
+  bool ok = answer.value("ok", false);
+  if (given.as_json) {
+    std::printf("%s\n", answer.dump(2).c_str());
+  } else if (ok) {
+    backend::print_swtpm(answer);
+  } else {
+    std::fprintf(stderr, "vtpmctl: %s\n", answer.value("error", std::string("failed")).c_str());
+  }
+  return ok ? 0 : answer.value("busy", false) ? kBusy : 1;
+}
+
 int run(const Command& command, Arguments& given) {
   std::string name = command.name;
+  if (name == "import" && !given.swtpm.directory.empty()) return import_swtpm(given);
   if (name == "check-xenstore") return check_xenstore(given);
   if (name == "move") return move(given);
   if (name == "clone" && given.new_uuid.empty()) given.new_uuid = fresh_uuid();

@@ -65,7 +65,7 @@ void ControlServer::on_connection() {
   timeval patience{.tv_sec = 1, .tv_usec = 0};
   if (!allowed || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) return;
   int number = fd.get();
-  clients_[number] = {std::move(fd), {}, false};
+  clients_[number] = {.fd = std::move(fd), .serial = next_serial_++};
   loop_.add(number, [this, number] { on_request(number); });
 }
 
@@ -74,26 +74,66 @@ void ControlServer::close(int fd) {
   clients_.erase(fd);
 }
 
-void ControlServer::on_request(int fd) {
-  auto at = clients_.find(fd);
-  if (at == clients_.end()) return;
+// With at most one descriptor.
+ssize_t ControlServer::take(int fd) {
+  Client& client = clients_.at(fd);
   std::array<char, 65536> chunk{};
-  ssize_t n = ::recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec part{chunk.data(), chunk.size()};
+  msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.data(), .msg_controllen = control.size()};
+  ssize_t n = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  const cmsghdr* extra = n < 0 ? nullptr : CMSG_FIRSTHDR(&message);
+  if (extra != nullptr && extra->cmsg_type == SCM_RIGHTS && extra->cmsg_len == CMSG_LEN(sizeof(int))) {
+    int received = -1;
+    memcpy(&received, CMSG_DATA(extra), sizeof(received));
+    client.attached = vault::Fd(received);
+  }
+  if (n > 0) client.pending.append(chunk.data(), static_cast<size_t>(n));
+  return n;
+}
+
+// False: the client has gone.
+bool ControlServer::say(int fd, const std::string& line) {
+  std::string whole = line + "\n";
+  ssize_t sent = ::send(fd, whole.data(), whole.size(), MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(whole.size())) return true;
+  close(fd);
+  return false;
+}
+
+bool ControlServer::answer_line(int fd, std::string_view line) {
+  uint64_t serial = clients_.at(fd).serial;
+  auto same = [this, fd, serial] {
+    auto at = clients_.find(fd);
+    return at != clients_.end() && at->second.serial == serial;
+  };
+  Reply reply = answer(manager_, line, std::move(clients_.at(fd).attached));
+  if (reply.later) {
+    reply.later([this, fd, same](const std::string& known) {
+      if (same()) say(fd, known);
+    });
+    return same();
+  }
+  // An event of its own doing may have found this client too slow.
+  if (!same() || !say(fd, reply.line)) return false;
+  clients_.at(fd).follows = clients_.at(fd).follows || reply.follows;
+  return true;
+}
+
+void ControlServer::on_request(int fd) {
+  if (!clients_.contains(fd)) return;
+  ssize_t n = take(fd);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close(fd);
-  std::string& pending = at->second.pending;
-  pending.append(chunk.data(), static_cast<size_t>(n));
-  for (size_t end = pending.find('\n'); end != std::string::npos; end = pending.find('\n')) {
-    Reply reply = answer(manager_, std::string_view(pending).substr(0, end));
-    reply.line += "\n";
-    // An event of its own doing may have found this client too slow.
-    if (!clients_.contains(fd)) return;
+  while (true) {
+    std::string& pending = clients_.at(fd).pending;
+    size_t end = pending.find('\n');
+    if (end == std::string::npos) break;
+    std::string line = pending.substr(0, end);
     pending.erase(0, end + 1);
-    ssize_t sent = ::send(fd, reply.line.data(), reply.line.size(), MSG_NOSIGNAL);
-    if (sent != static_cast<ssize_t>(reply.line.size())) return close(fd);
-    at->second.follows = at->second.follows || reply.follows;
+    if (!answer_line(fd, line)) return;
   }
-  if (pending.size() > kLongestLine) close(fd);
+  if (clients_.at(fd).pending.size() > kLongestLine) close(fd);
 }
 
 }  // namespace backend

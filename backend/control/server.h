@@ -23,6 +23,9 @@ class ControlServer {
   void on_connection();
   void on_request(int fd);
   void on_event(const AdminEvent& event);
+  ssize_t take(int fd);
+  bool answer_line(int fd, std::string_view line);
+  bool say(int fd, const std::string& line);
   void close(int fd);
 
   Loop& loop_;
@@ -32,8 +35,11 @@ class ControlServer {
     vault::Fd fd;
     std::string pending;
     bool follows = false;
+    uint64_t serial = 0;
+    vault::Fd attached;  // for the request it came with
   };
   std::map<int, Client> clients_;
+  uint64_t next_serial_ = 1;
 };
 
 }  // namespace backend

@@ -19,7 +19,8 @@ _vtpmctl() {
     invite) options="$options --for --out --withdraw" ;;
     export) options="$options --to --out --trust --wait --abort" ;;
     release) options="$options --receipt --out" ;;
-    import) options="$options --out --trust" ;;
+    import)
+      options="$options --out --trust --swtpm --yes --uuid --label --key --key-format --pwdfile --kdf" ;;
     move) options="$options --ssh --ssh-command --trust" ;;
     peers) options="$options --forget" ;;
     clone) options="$options --keep-identity" ;;

@@ -213,7 +213,7 @@ int main(int argc, char** argv) {
   app.add_option("--runtime-dir", options.runtime_dir, "where sockets are made; on a file system that a boot empties")
       ->capture_default_str();
   app.add_option("--libexec", options.libexec,
-                 "the directory of vtpmd and vtpm-measure; by default the one this program is in");
+                 "the directory of vtpmd and its helpers; by default the one this program is in");
   app.add_option("--master-key", options.master_key,
                  "the file of the master key: 32 bytes or 64 hexadecimal digits; by default the credential "
                  "vtpm.master-key, or else one that is made in the state directory");

@@ -96,6 +96,19 @@ class Manager {
                                              const vault::Keeping::Wish& wish);
   // cloning.cc: a new instance with the state of one that nobody serves. False: it is being made, ask again.
   vault::Result<bool> clone(const vault::Uuid& source, const vault::Uuid& uuid, bool keep_identity);
+  // conversion.cc: a TPM of another program.
+  struct Foreign {
+    vault::Fd question;  // convert::Question, which nobody but the process that converts reads
+    vault::Uuid uuid;
+    wire::SizedBytes label;
+    bool store = false;  // false: says what would go along
+  };
+  struct Remarks {
+    std::vector<std::string> carried, left;
+  };
+  // Called once: before take_over() returns, or later.
+  using TakenOver = std::function<void(const vault::Result<Remarks>&)>;
+  void take_over(Foreign foreign, TakenOver done);
 
  private:
   // manager.cc: what happened
@@ -160,6 +173,17 @@ class Manager {
   void on_measurer_exit(uint64_t serial);
   void give_up_measuring(uint64_t serial);
   void forget_measurement(Device& device);
+
+  // conversion.cc
+  struct Converter {
+    Foreign foreign;
+    Process process;
+    TakenOver done;  // null once it was called
+  };
+  void on_converter(uint64_t serial);
+  void on_converter_exit(uint64_t serial);
+  static void told(Converter& converter, const vault::Result<Remarks>& outcome);
+  vault::Result<Remarks> taken_over(const Foreign& foreign, const message::Converted& converted);
 
   // rekey.cc
   void renew_next();
@@ -274,6 +298,7 @@ class Manager {
   std::map<vault::Uuid, std::string> not_cloned_;  // why, until somebody asks
   std::map<uint64_t, Measurer> measurers_;
   std::map<uint64_t, HeldGrantd> grantds_;  // by the serial of their workers
+  std::map<uint64_t, Converter> converters_;
   bool renews_ = false;                     // a timer is set
   bool pool_due_ = false;                   // a timer is set
   unsigned pool_failures_ = 0;              // one after another

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The messages between manager and worker, and between it and the process that hashes: one datagram of a SOCK_SEQPACKET
+// The messages between manager and worker, and between it and the processes that hash and convert: one datagram of a SOCK_SEQPACKET
 // socket each, a kind byte and the fields of the struct, big-endian. Whoever receives a malformed one ends the
 // connection: a peer that talks nonsense is broken.
 #pragma once
@@ -53,6 +53,8 @@ enum class Kind : uint8_t {
   Measuring = 72,
   Measured = 73,
   NotMeasured = 74,
+  Converted = 75,
+  NotConverted = 76,
 };
 
 enum class StartKind : uint8_t {
@@ -200,6 +202,23 @@ struct NotMeasured {
   wire::SizedBytes why;  // text
 };
 
+// Of a state of another program: what goes along, or does not.
+struct Remark {
+  bool carried = true;
+  wire::SizedBytes text;
+};
+struct Converted {
+  wire::SizedBytes permanent;  // plain
+  bool enabled = true;
+  bool activated = true;
+  bool endorsement_key = true;
+  Modulus modulus{};  // zero when there is no such key
+  wire::Counted<Remark> remarks;
+};
+struct NotConverted {
+  wire::SizedBytes why;  // text
+};
+
 template <class M>
 inline constexpr Kind kKindOf = Kind{};
 // clang-format off
@@ -221,6 +240,8 @@ template <> inline constexpr Kind kKindOf<Measure> = Kind::Measure;
 template <> inline constexpr Kind kKindOf<Measuring> = Kind::Measuring;
 template <> inline constexpr Kind kKindOf<Measured> = Kind::Measured;
 template <> inline constexpr Kind kKindOf<NotMeasured> = Kind::NotMeasured;
+template <> inline constexpr Kind kKindOf<Converted> = Kind::Converted;
+template <> inline constexpr Kind kKindOf<NotConverted> = Kind::NotConverted;
 // clang-format on
 
 template <class M>

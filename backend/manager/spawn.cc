@@ -193,15 +193,25 @@ xen::Result<Channel> Spawner::connect(DeviceId id) const {
   return Channel(std::move(socket));
 }
 
-xen::Result<Process> Spawner::spawn_measurer() const {
+namespace {
+
+// One that nobody adopts: a channel, and what else it is given.
+xen::Result<Process> spawn_helper(const std::string& program, const char* name, int given) {
   auto [ours, theirs] = TRY(make_pair());
-  const std::array given = {theirs.get()};
-  const Child child{given, measurer_.c_str(), "vtpm-measure"};
+  const std::array all = {theirs.get(), given};
+  const Child child{std::span(all).first(given < 0 ? 1 : 2), program.c_str(), name};
   pid_t pid = ::fork();
-  if (pid < 0) return failed("start a process that hashes");
+  if (pid < 0) return failed("start a helper");
   if (pid == 0) become(child);
   vault::Fd pidfd = TRY(watch_process(pid));
   return Process{pid, std::move(pidfd), Channel(std::move(ours)), {}, {}};
+}
+
+}  // namespace
+
+xen::Result<Process> Spawner::spawn_measurer() const { return spawn_helper(measurer_, "vtpm-measure", -1); }
+xen::Result<Process> Spawner::spawn_converter(int question) const {
+  return spawn_helper(converter_, "vtpm-convert", question);
 }
 
 void Spawner::clean_up_maker(uint64_t serial) const { ::unlink(maker_socket(serial).c_str()); }

@@ -39,12 +39,13 @@ struct Process {
 
 class Spawner {
  public:
-  // `runtime` is a directory of root alone; `programs` is the one of vtpmd and those beside it.
+  // `runtime` is a directory of root alone; `programs` is the one of vtpmd and its helpers.
   Spawner(std::string runtime, const std::string& programs)
       : runtime_(std::move(runtime)),
         program_(programs + "/vtpmd"),
         measurer_(programs + "/vtpm-measure"),
-        grantd_(programs + "/vtpm-grantd") {}
+        grantd_(programs + "/vtpm-grantd"),
+        converter_(programs + "/vtpm-convert") {}
 
   // The worker's descriptors are 3 (channel), 4 (socket for a later manager), 5 (journal) and standard error.
   xen::Result<Process> spawn(DeviceId id) const { return spawn_at(socket_of(id), {}); }
@@ -56,6 +57,8 @@ class Spawner {
   void clean_up_maker(uint64_t serial) const;
   // One that hashes files; it has a channel and nothing else.
   xen::Result<Process> spawn_measurer() const;
+  // One that converts the state in `question`, which it has beside a channel.
+  xen::Result<Process> spawn_converter(int question) const;
 
   // The devices that have a socket of a worker, living or not.
   std::vector<DeviceId> left_over() const;
@@ -70,7 +73,7 @@ class Spawner {
   xen::Result<Process> spawn_at(const std::string& path, std::span<const int> more) const;
 
   std::string runtime_;
-  std::string program_, measurer_, grantd_;
+  std::string program_, measurer_, grantd_, converter_;
 };
 
 // A descriptor that tells the end of the process; only meaningful while it is known not to have ended.

@@ -156,16 +156,37 @@ Result<> SqliteVault::examine(const Uuid& uuid, const Row& row, const Instance& 
   return {};
 }
 
-Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items) {
+Result<> SqliteVault::unused(const Uuid& uuid) {
   TRY(here(uuid));
   if (Register::Known* old = register_.find(uuid)) {
     return Refusal{Refusal::Kind::Exists, old->removed ? "the instance was removed; its uuid is not used again"
                                                        : "there is such an instance already"};
   }
+  return {};
+}
+
+Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items) {
+  TRY(unused(uuid));
   if (TRY(create_from_spare(uuid, settings, items))) return {};
+  return insert_new(uuid, settings, {}, items);
+}
+
+Result<> SqliteVault::create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
+                                  const std::vector<ItemValue>& items) {
+  TRY(unused(uuid));
+  return insert_new(uuid, settings, permanent, items);
+}
+
+// Without a permanent state: it has none yet.
+Result<> SqliteVault::insert_new(const Uuid& uuid, const Settings& settings, base::View permanent,
+                                 const std::vector<ItemValue>& items) {
   Instance instance{.settings = settings, .created = static_cast<uint64_t>(::time(nullptr))};
   fill_random(instance.key);
   Row row{.uuid = uuid, .record = sealed_record(master_, uuid, 1, instance)};
+  if (!permanent.empty()) {
+    row.epoch = 1;
+    row.permanent = seal(instance.key, uuid, Purpose::Permanent, row.epoch, permanent);
+  }
   auto insert = [&](Database& database) -> Sql<Result<>> {
     TRY(insert_row(database, row));
     static_cast<void>(TRY(write_items(database, uuid, items)));

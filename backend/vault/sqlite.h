@@ -34,6 +34,8 @@ class SqliteVault : public Vault {
   Result<> create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items = {}) override;
   Result<> create_copy(const Copy& copy) override;
   bool is_copy(const Uuid& uuid, const Uuid& source) override;
+  Result<> create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
+                       const std::vector<ItemValue>& items) override;
   Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                      const std::vector<ItemValue>& items) override;
   Result<> drop_spares() override;
@@ -72,6 +74,10 @@ class SqliteVault : public Vault {
   Result<> take_stock(Database& database);
   Result<> take_stock_of(Database& database, const Uuid& uuid);
   Result<> write_register();
+  // Nothing when an instance may be made with it.
+  Result<> unused(const Uuid& uuid);
+  Result<> insert_new(const Uuid& uuid, const Settings& settings, base::View permanent,
+                      const std::vector<ItemValue>& items);
   // Nothing when it may be served from here.
   Result<> here(const Uuid& uuid) const;
 

@@ -131,6 +131,9 @@ class Vault : public Holdings {
   virtual Result<> create_copy(const Copy& copy) = 0;
   // Whether it was made so, of that source.
   virtual bool is_copy(const Uuid& uuid, const Uuid& source) = 0;
+  // As create(), with this permanent state, which is plain, as epoch 1.
+  virtual Result<> create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
+                               const std::vector<ItemValue>& items) = 0;
   // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
   // else. The items become those of the instance.
   virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,

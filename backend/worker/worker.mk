@@ -10,3 +10,4 @@ $(B)/obj/backend/worker/lockdown.o: $(B)/gen/backend/worker/syscalls.inc
 $(B)/obj/backend/domwatch/main.o: $(B)/gen/backend/domwatch/syscalls.inc
 $(B)/obj/backend/measure/main.o: $(B)/gen/backend/measure/syscalls.inc
 $(B)/obj/backend/grantd/main.o: $(B)/gen/backend/grantd/syscalls.inc
+$(B)/obj/backend/convert/main.o: $(B)/gen/backend/convert/syscalls.inc

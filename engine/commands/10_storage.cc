@@ -50,6 +50,15 @@ Result<> check_sealing_key(const Key& key) {
   return require(!key.blob.migratable(), Rc::InvalidKeyUsage);
 }
 
+// storedDigest (Part 2, 9.3): encDataSize and encData do not count.
+Digest digest_of(const StoredData& data) { return crypto::sha1_of(data.ver_or_tag, data.seal_info); }
+
+// What was sealed before has it with an empty encData.
+bool is_digest_of(const StoredData& data, const Digest& stored) {
+  StoredData bare{.ver_or_tag = data.ver_or_tag, .seal_info = data.seal_info};
+  return stored == digest_of(data) || stored == crypto::sha1_of(bare);
+}
+
 // ---- 10.1 TPM_Seal ----
 struct Seal {
   struct In {
@@ -68,7 +77,7 @@ struct Seal {
     Secret auth = TRY(call.auth(0).open_even(in.enc_auth));            // 12-13
     SealedData inner{.auth = auth,                                     // 14
                      .tpm_proof = call.tpm.ownership->tpm_proof,
-                     .stored_digest = crypto::sha1_of(sealed),
+                     .stored_digest = digest_of(sealed),
                      .data = in.data};
     sealed.enc_data = TRY(in.key->encrypt(inner));                     // 15-16, 18-19
     call.auth(0).close();                                              // 17
@@ -117,11 +126,10 @@ struct Unseal {
     auto read = wire::decode<SealedData>(plain->reveal());  // 6.a
     TRY(require(read.ok(), Rc::NotSealedBlob));
     SealedData inner = std::move(read).take();
-    StoredData bare{.ver_or_tag = data.ver_or_tag, .seal_info = data.seal_info};
-    bool ours = inner.tpm_proof == tpm.ownership->tpm_proof &&       // 6.b
-                inner.stored_digest == crypto::sha1_of(bare) &&      // 6.c-f
-                inner.payload == Payload::Seal;                      // 6.g
-    TRY(require(ours, Rc::NotSealedBlob));                           // 6.h
+    bool ours = inner.tpm_proof == tpm.ownership->tpm_proof &&  // 6.b
+                is_digest_of(data, inner.stored_digest) &&      // 6.c-f
+                inner.payload == Payload::Seal;                 // 6.g
+    TRY(require(ours, Rc::NotSealedBlob));                      // 6.h
     return inner;
   }
 
@@ -255,7 +263,7 @@ struct Sealx {
     Bytes data = TRY(crypt_data(session, session.scheme(), in.data));  // 13-14
     SealedData inner{.auth = auth,                                     // 15
                      .tpm_proof = call.tpm.ownership->tpm_proof,
-                     .stored_digest = crypto::sha1_of(sealed),
+                     .stored_digest = digest_of(sealed),
                      .data = wire::SizedBytes(std::move(data))};
     sealed.enc_data = TRY(in.key->encrypt(inner));  // 16-17, 19-20
     call.auth(0).close();                           // 18

@@ -31,3 +31,10 @@ check-clients: $(B)/bin/vtpm-socketd $(B)/test/raw_client $(B)/test/replay $(B)/
 	$(call say,CLIENTS)
 	$(Q)tests/xen/build.sh machine
 	$(Q)timeout 900 tests/clients/run.sh $(B)
+
+# From swtpm to a vTPM of a guest on the loopback.
+.PHONY: check-leaving
+check-leaving: all $(B)/test/raw_client | build/.setup-test
+	$(call say,CLIENTS)
+	$(Q)timeout 300 $(B)/bin/xen-loopback run -- tests/clients/leaving/run.sh $(B)
+check-clients: check-leaving

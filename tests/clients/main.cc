@@ -19,6 +19,7 @@
 namespace {
 
 using clients::count;
+using clients::count_on;
 using clients::daa;
 using clients::deactivate_as_operator;
 using clients::delegated;
@@ -168,6 +169,7 @@ const std::map<std::string, Use> kUses = {{"split", {0, split}},     {"join", {0
                                           {"startup", {1, startup}}, {"save-state", {0, save_state}},
                                           {"reset", {1, reset}},     {"buffer", {0, buffer}},
                                           {"make-ek", {0, make_ek}}, {"count", {1, count}},
+                                          {"count-on", {1, count_on}},
                                           {"daa", {0, daa}},         {"delegated", {1, delegated}},
                                           {"migrate", {1, migrate}}, {"operator", {1, deactivate_as_operator}}};
 
@@ -179,7 +181,7 @@ int main(int argc, char** argv) {
   if (use == kUses.end() || argc != 3 + use->second.n_args) {
     fputs(
         "usage: raw_client free-port\n       raw_client ADDRESS split|join|size N|extend PCR TEXT|pcr PCR|reset PCR|"
-        "presence FLAGS|startup TYPE|save-state|buffer|make-ek|count N|daa|delegated BLOB|migrate ADDRESS|operator "
+        "presence FLAGS|startup TYPE|save-state|buffer|make-ek|count N|count-on ID|daa|delegated BLOB|migrate ADDRESS|operator "
         "FILLER\n",
         stderr);
     return 2;

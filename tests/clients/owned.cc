@@ -68,6 +68,14 @@ int count(client::Stream& stream, char** args) {
   return 0;
 }
 
+int count_on(client::Stream& stream, char** args) {
+  Tpm tpm(stream.transport());
+  auto next = client::Counters(tpm).increment(static_cast<uint32_t>(atoi(args[0])), client::secret("counter"));
+  if (!next.ok()) return 1;
+  printf("%u\n", next.value.count);
+  return 0;
+}
+
 int delegated(client::Stream& stream, char** args) {
   std::ifstream file(args[0], std::ios::binary);
   Bytes blob{std::istreambuf_iterator<char>(file), {}};

@@ -2,7 +2,7 @@
 # Tests on real Xen under QEMU; Documentation/testing-xen.md. XEN_TIMEOUT bounds one boot of the machine.
 XEN_TIMEOUT ?= 1800
 XEN_TYPES ?= pv pvh
-xen_programs := $(filter %/vtpm-managerd %/vtpmd %/vtpm-grantd %/vtpm-measure %/vtpmctl %/vtpm-domwatch %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%))
+xen_programs := $(filter %/vtpm-managerd %/vtpmd %/vtpm-grantd %/vtpm-measure %/vtpm-convert %/vtpmctl %/vtpm-domwatch %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%))
 xen_run = BIN=$(B)/bin tests/xen/run.sh
 
 .PHONY: check-xen check-xen-long run-xen
