@@ -5,7 +5,7 @@ XEN_TYPES ?= pv pvh
 xen_programs := $(filter %/vtpm-managerd %/vtpmd %/vtpm-grantd %/vtpm-measure %/vtpm-convert %/vtpmctl %/vtpm-domwatch %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%))
 xen_run = BIN=$(B)/bin tests/xen/run.sh
 
-.PHONY: check-xen check-xen-long run-xen
+.PHONY: check-xen check-xen-long check-xen-ring run-xen
 # The rig installs the packages it runs with itself, and says so.
 check-xen: $(xen_programs)
 	$(call say,XEN)
@@ -23,6 +23,12 @@ check-xen-long: $(xen_programs) deb
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) forgery
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) BIN=$(B)/bin tests/xen/pair.sh move_source move_destination
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) PACKAGE=$(B)/deb/vtpm-xen.deb $(xen_run) package
+
+# The ring test kit as frontend in a guest, over both versions of the ring.
+check-xen-ring: $(xen_programs)
+	$(call say,XEN)
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) ringtest
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) ringtest_v1
 
 run-xen: $(xen_programs)
 	$(Q)TYPES='$(firstword $(XEN_TYPES))' $(xen_run) shell
