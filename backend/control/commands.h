@@ -3,6 +3,7 @@
 // the command's fields or "error".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ namespace backend {
 struct Reply {
   std::string line;      // without its end
   bool follows = false;  // wants every event from now on, a line each
+  // Comes along with the line (SCM_RIGHTS), and whatever feeds it ends with the connection.
+  std::optional<Manager::Traced> traced = {};
 };
 // The answer to one line.
 Reply answer(Manager& manager, std::string_view line);

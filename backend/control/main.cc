@@ -11,6 +11,7 @@
 #include "backend/control/move.h"
 #include "backend/control/paper_files.h"
 #include "backend/control/print.h"
+#include "backend/control/trace.h"
 #include "backend/vault/vault.h"
 #include "lib/base/version.h"
 
@@ -20,7 +21,7 @@ using nlohmann::json;
 
 struct Arguments {
   std::string runtime = "/run/vtpm";
-  std::string uuid, label, reason, new_key, measure;
+  std::string uuid, label, reason, new_key, measure, write, read;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
@@ -56,6 +57,7 @@ constexpr std::array kCommands = {
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
+    Command{"trace", "every command of an instance's guest and its response, secrets hidden, until interrupted", true},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
     Command{"check-xenstore", "what of XenStore is not as it has to be, and who may have written it"},
 };
@@ -144,6 +146,11 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_flag("--prometheus", given.prometheus, "in the text format of Prometheus");
   } else if (name == "events") {
     sub.add_flag("--past", given.past, "those that are remembered, and no more");
+  } else if (name == "trace") {
+    CLI::Option* read = sub.add_option("--read", given.read, "what such a file holds, instead of an instance's guest");
+    sub.add_option("--write", given.write, "into this file in the format pcapng, instead of printing them")
+        ->excludes(read);
+    sub.get_option("uuid")->excludes(read);
   } else if (name == "set") {
     sub.add_option("--measure", given.measure, "from its next power-on: off, on or required")
         ->required()
@@ -258,6 +265,8 @@ int run(const Command& command, Arguments& given) {
   std::string name = command.name;
   if (name == "check-xenstore") return check_xenstore(given);
   if (name == "move") return move(given);
+  if (name == "trace")
+    return backend::trace_instance({given.runtime, given.uuid, given.write, given.read, given.as_json});
   backend::Control control(given.runtime + "/control.sock");
   json request = request_for(command, given);
   if (!prepare_papers(name, given, request)) return 1;
@@ -307,7 +316,7 @@ int main(int argc, char** argv) {
     if (command.takes_uuid) {
       // What belongs to the host is shown without one; the manager asks for it otherwise.
       sub->add_option("uuid", given.uuid, "the instance")
-          ->required(std::string(command.name) != "show")
+          ->required(std::string(command.name) != "show" && std::string(command.name) != "trace")
           ->check(not_a_uuid);
     }
     describe(*sub, command.name, given);

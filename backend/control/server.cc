@@ -10,8 +10,6 @@
 #include <array>
 #include <cstring>
 
-#include "backend/control/commands.h"
-
 namespace backend {
 
 namespace {
@@ -62,13 +60,36 @@ void ControlServer::on_connection() {
   timeval patience{.tv_sec = 1, .tv_usec = 0};
   if (!allowed || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) return;
   int number = fd.get();
-  clients_[number] = {std::move(fd), {}, false};
+  clients_[number] = {std::move(fd), {}};
   loop_.add(number, [this, number] { on_request(number); });
 }
 
 void ControlServer::close(int fd) {
+  auto at = clients_.find(fd);
+  if (at == clients_.end()) return;
+  std::optional<uint64_t> trace = at->second.trace;
   loop_.remove(fd);
-  clients_.erase(fd);
+  clients_.erase(at);
+  if (trace) manager_.end_trace(*trace);
+}
+
+bool ControlServer::send(int fd, const Reply& reply) {
+  iovec part{const_cast<char*>(reply.line.data()), reply.line.size()};  // sendmsg only reads it
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  if (reply.traced) {
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    int reader = reply.traced->reader.get();
+    memcpy(CMSG_DATA(rights), &reader, sizeof(reader));
+  }
+  return ::sendmsg(fd, &header, MSG_NOSIGNAL) == static_cast<ssize_t>(reply.line.size());
 }
 
 void ControlServer::on_request(int fd) {
@@ -84,10 +105,14 @@ void ControlServer::on_request(int fd) {
     Reply reply = answer(manager_, std::string_view(pending).substr(0, end));
     reply.line += "\n";
     // An event of its own doing may have found this client too slow.
-    if (!clients_.contains(fd)) return;
+    if (!clients_.contains(fd)) {
+      if (reply.traced) manager_.end_trace(reply.traced->id);
+      return;
+    }
     pending.erase(0, end + 1);
-    ssize_t sent = ::send(fd, reply.line.data(), reply.line.size(), MSG_NOSIGNAL);
-    if (sent != static_cast<ssize_t>(reply.line.size())) return close(fd);
+    if (reply.traced && at->second.trace) manager_.end_trace(*at->second.trace);  // one a connection
+    if (reply.traced) at->second.trace = reply.traced->id;
+    if (!send(fd, reply)) return close(fd);
     at->second.follows = at->second.follows || reply.follows;
   }
   if (pending.size() > kLongestLine) close(fd);

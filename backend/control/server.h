@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "backend/control/commands.h"
 #include "backend/manager/loop.h"
 #include "backend/manager/manager.h"
 
@@ -24,6 +25,7 @@ class ControlServer {
   void on_request(int fd);
   void on_event(const AdminEvent& event);
   void close(int fd);
+  static bool send(int fd, const Reply& reply);
 
   Loop& loop_;
   Manager& manager_;
@@ -32,6 +34,7 @@ class ControlServer {
     vault::Fd fd;
     std::string pending;
     bool follows = false;
+    std::optional<uint64_t> trace = {};
   };
   std::map<int, Client> clients_;
 };

@@ -197,6 +197,7 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   auto sent = device.worker->process.channel.send(start, journal);
   bool ok = sent.ok();
   tell(device, "start", std::move(sent));
+  if (ok) begin_trace(device);
   kill_after(device, device.start_time, "did not become ready in time", true);
   device.start_time = std::min(2 * device.start_time, kMostStartTimes * policy_.start_time);
   return ok;

@@ -79,6 +79,15 @@ class Manager {
   // The administrator trusts the stored state again; whether it can be had is checked as always.
   vault::Result<> lift_quarantine(const vault::Uuid& uuid);
 
+  // tracing.cc: every command of whoever serves the instance comes to `reader`, a datagram of backend/trace/record.h
+  // each, until end_trace(id) or until the instance is removed.
+  struct Traced {
+    uint64_t id;
+    vault::Fd reader;
+  };
+  vault::Result<Traced> trace(const vault::Uuid& uuid);
+  void end_trace(uint64_t id);
+
   // moving.cc: between hosts. Each repeated gives the same; papers are what vault::Moving makes and reads.
   vault::Moving& moving() { return moving_; }
   vault::Result<base::Bytes> export_to(const vault::Uuid& uuid, base::View invitation, const std::string& trusted);
@@ -147,6 +156,14 @@ class Manager {
   void on_measurer_exit(uint64_t serial);
   void give_up_measuring(uint64_t serial);
   void forget_measurement(Device& device);
+
+  // tracing.cc
+  struct Trace {
+    vault::Uuid uuid;
+    vault::Fd worker;  // the end that workers get
+  };
+  void begin_trace(Device& device);
+  void tell_trace(Device& device, int descriptor);
 
   // rekey.cc
   void renew_next();
@@ -237,6 +254,7 @@ class Manager {
   std::deque<vault::Uuid> to_make_, to_renew_;
   std::map<uint64_t, Maker> makers_;
   std::map<uint64_t, Measurer> measurers_;
+  std::map<uint64_t, Trace> traces_;
   bool renews_ = false;               // a timer is set
   bool pool_due_ = false;             // a timer is set
   unsigned pool_failures_ = 0;        // one after another

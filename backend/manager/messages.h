@@ -13,7 +13,7 @@
 
 namespace message {
 
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 // The descriptors a worker is born with, and no others beyond standard error.
 inline constexpr int kManagerFd = 3;  // socket pair to the manager that started it
 inline constexpr int kListenFd = 4;   // where a later manager connects to adopt the worker
@@ -38,6 +38,7 @@ enum class Kind : uint8_t {
   Stop = 5,
   Adopt = 6,
   Certificate = 7,
+  Trace = 9,
   // to the process that hashes
   Measure = 8,
   // to the manager
@@ -104,6 +105,10 @@ struct Stop {};
 struct Adopt {
   uint32_t version = kVersion;
 };
+
+// With a descriptor (SCM_RIGHTS): tells every command there from now on, each a datagram of backend/trace/record.h.
+// Without one: tells none any more.
+struct Trace {};
 
 // Answer to an Endorsement that wants one: X.509 in DER, at most kMaxCertificate; empty when it cannot be had now.
 struct Certificate {
@@ -205,6 +210,7 @@ template <> inline constexpr Kind kKindOf<Thaw> = Kind::Thaw;
 template <> inline constexpr Kind kKindOf<Stop> = Kind::Stop;
 template <> inline constexpr Kind kKindOf<Adopt> = Kind::Adopt;
 template <> inline constexpr Kind kKindOf<Certificate> = Kind::Certificate;
+template <> inline constexpr Kind kKindOf<Trace> = Kind::Trace;
 template <> inline constexpr Kind kKindOf<Hello> = Kind::Hello;
 template <> inline constexpr Kind kKindOf<Ready> = Kind::Ready;
 template <> inline constexpr Kind kKindOf<Failed> = Kind::Failed;

@@ -131,6 +131,11 @@ void Host::handle(Link::Woken& woken) {
         open_endorsement_.reset();
       }
       break;
+    case message::Kind::Trace:
+      understood = datagram.size() == 1;
+      tracer_.reset();
+      if (understood && woken.order->descriptor) tracer_.emplace(std::move(woken.order->descriptor));
+      break;
     case message::Kind::Freeze:
     case message::Kind::Thaw:
     case message::Kind::Stop:

@@ -11,6 +11,7 @@
 #include "backend/worker/entropy.h"
 #include "backend/worker/journal.h"
 #include "backend/worker/link.h"
+#include "backend/worker/tracer.h"
 #include "engine/platform.h"
 
 namespace backend {
@@ -41,6 +42,9 @@ class Host : public tpm::Platform {
   // kept for next_order().
   bool wait(int event_fd, int timeout_ms);
   std::optional<message::Kind> next_order();
+
+  // Where commands are told; null: nowhere.
+  Tracer* tracer() { return tracer_ && tracer_->has_reader() ? &*tracer_ : nullptr; }
 
   // A commit was not answered in time: no command may be executed, until a manager says that it was not stored.
   bool halted() const { return halted_; }
@@ -79,6 +83,7 @@ class Host : public tpm::Platform {
   std::optional<base::Bytes> open_endorsement_;  // the message, while its answer is waited for
   base::Bytes certificate_;                      // the answer
   std::deque<message::Kind> orders_;
+  std::optional<Tracer> tracer_;
   bool frozen_ = false;
   bool halted_ = false;
   bool overtaken_ = false;
