@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 namespace backend {
@@ -33,16 +34,18 @@ void ControlServer::on_event(const AdminEvent& event) {
   for (int fd : slow) close(fd);
 }
 
+// Under its name it is there when it listens, and not before.
 xen::Result<> ControlServer::listen(const std::string& path) {
+  const std::string fresh = path + ".new";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return xen::SysError{ENAMETOOLONG, "make the control socket"};
-  memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  ::unlink(path.c_str());
+  if (fresh.size() >= sizeof(address.sun_path)) return xen::SysError{ENAMETOOLONG, "make the control socket"};
+  memcpy(address.sun_path, fresh.c_str(), fresh.size() + 1);
+  ::unlink(fresh.c_str());
   listening_ = vault::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-  if (!listening_ || ::bind(listening_.get(), generic, sizeof(address)) != 0 || ::chmod(path.c_str(), 0600) != 0 ||
-      ::listen(listening_.get(), 8) != 0) {
+  if (!listening_ || ::bind(listening_.get(), generic, sizeof(address)) != 0 || ::chmod(fresh.c_str(), 0600) != 0 ||
+      ::listen(listening_.get(), 8) != 0 || ::rename(fresh.c_str(), path.c_str()) != 0) {
     return xen::failed("make the control socket");
   }
   loop_.add(listening_.get(), [this] { on_connection(); });

@@ -19,6 +19,7 @@ check-xen-long: $(xen_programs) deb
 	$(call say,XEN)
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) lifecycle
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) TYPES='$(XEN_TYPES)' $(xen_run) shim
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) TYPES='$(XEN_TYPES)' $(xen_run) measured
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) forgery
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) BIN=$(B)/bin tests/xen/pair.sh move_source move_destination
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) PACKAGE=$(B)/deb/vtpm-xen.deb $(xen_run) package
