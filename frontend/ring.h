@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "lib/base/bytes.h"
 #include "lib/xen/event_channel.h"
@@ -12,7 +13,12 @@
 
 namespace frontend {
 
-inline constexpr size_t kPacketBytes = xen::kPageBytes - 8;
+// What fits on a page and so many extra ones, whose list takes room as well.
+constexpr size_t packet_bytes(size_t n_extra_pages) {
+  return (n_extra_pages + 1) * xen::kPageBytes - 8 - n_extra_pages * sizeof(uint32_t);
+}
+inline constexpr size_t kPacketBytes = packet_bytes(0);
+inline constexpr size_t kMostExtraPages = 255;
 
 // What ends the waiting for an answer early: when `fd` is readable, `look` is asked whether the ring still stands.
 struct Interruption {
@@ -22,11 +28,14 @@ struct Interruption {
 
 class Ring {
  public:
-  // A page and an event channel that only `backend` can join; nobody has yet.
-  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend);
+  // A page and an event channel that only `backend` can join; nobody has yet. Extra pages, as many as the backend takes,
+  // are on its list for as long as the ring lasts.
+  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend, size_t n_extra_pages = 0);
 
   xen::GrantRef ref() const { return share_.ref(); }
   xen::Port port() const { return channel_.port(); }
+  // The longest command and the longest response.
+  size_t packet_bytes() const { return frontend::packet_bytes(n_extra_pages_); }
   // Readable when the backend has notified.
   int fd() const { return channel_.fd(); }
 
@@ -57,12 +66,18 @@ class Ring {
   void notify() const { static_cast<void>(channel_.notify()); }
 
  private:
-  Ring(xen::GrantShare share, xen::EventChannel channel) : share_(std::move(share)), channel_(std::move(channel)) {}
+  Ring(xen::GrantShare share, xen::EventChannel channel, std::optional<xen::GrantArea> extra);
+  // The packet goes on from the first page to the others, which lie elsewhere in our memory.
+  void store_packet(base::View packet) const;
+  void load_packet(std::span<uint8_t> packet) const;
   // Whether the command ended in time.
   xen::Result<bool> wait(std::chrono::milliseconds most, const Interruption& interruption) const;
 
   xen::GrantShare share_;
   xen::EventChannel channel_;
+  std::optional<xen::GrantArea> extra_;
+  size_t n_extra_pages_;
+  size_t packet_at_;
 };
 
 }  // namespace frontend

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 #include "lib/base/log.h"
 #include "xenstore-schema/vtpm.h"
 
@@ -35,11 +37,13 @@ Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, K
       keeper_(std::move(keeper)),
       ending_(ending) {}
 
-xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Keeper keeper, int ending) {
+xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Keeper keeper, int ending,
+                                              unsigned extra_pages) {
   auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
   xen::Path front = schema::frontend::own_dir(device);
   auto back = TRY(schema::read(*store, schema::frontend::backend(front)));
   std::unique_ptr<Shim> shim(new Shim(std::move(store), std::move(front), std::move(back), std::move(keeper), ending));
+  shim->extra_pages_ = extra_pages;
   shim->front_watch_ = TRY(shim->store_->watch(shim->front_, "frontend"));
   TRY(shim->discover());
   shim->either_ = Fd(epoll_create1(EPOLL_CLOEXEC));
@@ -85,6 +89,9 @@ xen::Result<> Shim::negotiate(milliseconds most) {
     TRY(show(State::Initialising));
   }
   State before = TRY(state_of(schema::backend::state(back_)));
+  // What the backend takes stands there with its InitWait.
+  auto silent = [](State s) { return s == State::Initialising || s == State::Unknown; };
+  if (extra_pages_ > 0 && silent(before)) before = TRY(wait_for([&](State s) { return !silent(s); }, end));
   TRY(offer());
   // One that has closed an earlier ring sees the offer and comes back; one that closes now refuses.
   if (before == State::Closed) before = TRY(wait_for([](State s) { return s != State::Closed; }, end));
@@ -97,8 +104,15 @@ xen::Result<> Shim::negotiate(milliseconds most) {
   return show(State::Connected);
 }
 
+// A backend that says nothing sensible of extra pages takes none.
+unsigned Shim::extra_pages_taken() const {
+  if (extra_pages_ == 0) return 0;
+  auto most = schema::read(*store_, schema::backend::max_extra_pages(back_));
+  return most.ok() ? static_cast<unsigned>(std::min<uint64_t>(most.value(), extra_pages_)) : 0;
+}
+
 xen::Result<> Shim::offer() {
-  ring_ = TRY(Ring::make(backend_));
+  ring_ = TRY(Ring::make(backend_, extra_pages_taken()));
   auto offered = store_->transact([this](xen::Transaction& t) -> xen::Result<> {
     TRY(schema::write(t, schema::frontend::ring_ref(front_), ring_->ref()));
     TRY(schema::write(t, schema::frontend::event_channel(front_), ring_->port()));

@@ -16,8 +16,9 @@ namespace frontend {
 class Shim {
  public:
   // The device of that number. Nothing is negotiated yet; ENOENT when the domain has no such device. Whatever waits is
-  // told to end (ECANCELED) while `ending` is readable.
-  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Keeper keeper, int ending);
+  // told to end (ECANCELED) while `ending` is readable. Of extra pages it shares as many as are wanted and the backend
+  // takes.
+  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Keeper keeper, int ending, unsigned extra_pages);
   ~Shim();
 
   // This domain's number, as it is now.
@@ -65,6 +66,7 @@ class Shim {
   xen::Result<> discover();
   xen::Result<> negotiate(std::chrono::milliseconds most);
   xen::Result<> offer();
+  unsigned extra_pages_taken() const;
   xen::Result<Standing> standing() const;
   // Lets go of a ring of another life of this domain.
   void abandon();
@@ -81,6 +83,7 @@ class Shim {
   std::optional<xen::Watch> front_watch_, back_watch_;
   Keeper keeper_;
   int ending_;
+  unsigned extra_pages_ = 0;
   Fd either_;  // XenStore or the end
   State shown_ = State::Unknown;
   std::unique_ptr<Ring> ring_;

@@ -61,6 +61,7 @@ struct Device {
   bool awaits = false;  // its instance is to come from another host
 
   std::optional<Ring> ring;      // the one we serve or served last
+  std::optional<message::ExtraPages> extra_pages;  // of the connection, as the first worker has read them
   bool front_connected = false;  // the frontend has been seen Connected on that ring
   std::optional<vault::Lease> lease;
   std::optional<uint64_t> measuring;                    // the process that does

@@ -23,6 +23,8 @@ inline constexpr size_t kMaxMessage = 1024 * 1024;
 // Of everything that a worker is sent after Start.
 inline constexpr size_t kMaxOrder = 4096;
 inline constexpr size_t kMaxCertificate = 3072;
+// Pages of a ring beside the first; more than Documentation/protocol.md offers is refused.
+inline constexpr uint32_t kMostExtraPages = 7;
 
 using Uuid = std::array<uint8_t, 16>;
 
@@ -68,6 +70,13 @@ struct Extend {
   std::array<uint8_t, 20> digest{};
 };
 
+// What a frontend shares beside the first page of its ring: read from that once, and never again as long as the
+// connection lasts, whoever serves it.
+struct ExtraPages {
+  bool frozen = false;  // they have been read
+  wire::Counted<uint32_t> refs;
+};
+
 // First message to a worker.
 struct Start {
   uint32_t version = kVersion;
@@ -77,6 +86,7 @@ struct Start {
   StartKind kind = StartKind::PowerOn;
   uint32_t grant_ref = 0;
   uint32_t port = 0;       // the frontend's event channel
+  ExtraPages extra_pages;  // frozen: of the connection that goes on
   uint8_t localities = 1;  // bit n: locality n may be claimed from the page
   bool physical_presence_command = true;
   bool endorsement_key = true;  // these three: what a new TPM is
@@ -124,10 +134,12 @@ struct Hello {
   uint64_t epoch = 0;  // the last one known to be durable
   bool frozen = false;
   bool commit_open = false;  // a Commit of epoch + 1 is unanswered; it is sent again after Hello
+  ExtraPages extra_pages;
 };
 // Mapped, bound, locked down, serving.
 struct Ready {
   wire::SizedBytes version;  // of the program, text
+  ExtraPages extra_pages;
 };
 
 enum class Failure : uint8_t {
@@ -138,6 +150,7 @@ enum class Failure : uint8_t {
   CannotLockDown = 5,
   BadState = 6,   // an opened state was malformed
   PeerBroke = 7,  // the frontend broke the protocol in a way that closes the device
+  BadExtraPages = 8,  // too many, one twice, or not to be mapped
 };
 // The worker exits after this.
 struct Failed {

@@ -24,6 +24,7 @@ class Host : public tpm::Platform {
     uint16_t device = 0;
     uint64_t power_cycle = 0;
     base::Secret<32> key;
+    message::ExtraPages extra_pages;
   };
   // A commit that no manager has answered within `patience` fails.
   Host(Identity identity, uint64_t epoch, Link link, Journal journal, std::chrono::seconds patience);

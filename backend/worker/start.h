@@ -15,18 +15,21 @@ namespace backend {
 // The guest's page and the event channel beside it.
 class GuestRing : public Doorbell {
  public:
-  // Maps, binds, restricts the channel to the guest, and closes the grant device.
+  // Maps, binds, restricts the channel to the guest, and closes the grant device. Extra pages that nobody has read yet
+  // are read from the page.
   static base::Result<std::unique_ptr<GuestRing>, message::Failure> join(const message::Start& start);
 
   void ring() override;
   TpmPage& page() { return page_; }
   const xen::EventChannel& channel() const { return channel_; }
+  const message::ExtraPages& extra_pages() const { return extra_pages_; }
 
  private:
-  GuestRing(xen::GrantMapping mapping, xen::EventChannel channel, uint8_t localities);
+  GuestRing(xen::GrantMapping mapping, xen::EventChannel channel, message::ExtraPages extra, uint8_t localities);
 
   xen::GrantMapping mapping_;
   xen::EventChannel channel_;
+  message::ExtraPages extra_pages_;
   TpmPage page_;
 };
 
