@@ -102,7 +102,8 @@ int main(int argc, char** argv) {
   app.add_flag("--device", options.device, "make /dev/tpmN through /dev/vtpmx");
   app.add_option("--number", options.number, "which of the domain's vTPMs, by default the first")
       ->check(CLI::Range(0, 65535));
-  app.add_option("--extra-pages", options.extra_pages, "share so many more pages for longer commands, if the backend takes them")
+  app.add_option("--extra-pages", options.extra_pages,
+                 "share so many more pages for longer commands, if the backend takes them")
       ->check(CLI::Range(size_t{0}, frontend::kMostExtraPages));
   app.add_option("--user", options.user, "become this user after set-up");
   app.add_option("--connect-timeout", options.connect_seconds, "seconds to wait for the backend");

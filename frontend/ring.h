@@ -28,8 +28,8 @@ struct Interruption {
 
 class Ring {
  public:
-  // A page and an event channel that only `backend` can join; nobody has yet. Extra pages, as many as the backend takes,
-  // are on its list for as long as the ring lasts.
+  // A page and an event channel that only `backend` can join; nobody has yet. Extra pages, as many as the backend
+  // takes, are on its list for as long as the ring lasts.
   static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend, size_t n_extra_pages = 0);
 
   xen::GrantRef ref() const { return share_.ref(); }

@@ -37,8 +37,7 @@ Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, K
       keeper_(std::move(keeper)),
       ending_(ending) {}
 
-xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Keeper keeper, int ending,
-                                              unsigned extra_pages) {
+xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Keeper keeper, int ending, unsigned extra_pages) {
   auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
   xen::Path front = schema::frontend::own_dir(device);
   auto back = TRY(schema::read(*store, schema::frontend::backend(front)));

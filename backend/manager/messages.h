@@ -148,8 +148,8 @@ enum class Failure : uint8_t {
   CannotBind = 3,    // the event channel could not be bound
   CannotUnseal = 4,  // a sealed state did not open
   CannotLockDown = 5,
-  BadState = 6,   // an opened state was malformed
-  PeerBroke = 7,  // the frontend broke the protocol in a way that closes the device
+  BadState = 6,       // an opened state was malformed
+  PeerBroke = 7,      // the frontend broke the protocol in a way that closes the device
   BadExtraPages = 8,  // too many, one twice, or not to be mapped
 };
 // The worker exits after this.

@@ -215,7 +215,8 @@ base::Result<std::unique_ptr<GuestRing>, Failure> GuestRing::join(const Start& s
   xen::EventChannel channel =
       TRY(otherwise(xen::EventChannel::bind(guest, xen::Port{start.port}), Failure::CannotBind));
   TRY(otherwise(channel.restrict_to(guest), Failure::CannotLockDown));
-  return std::unique_ptr<GuestRing>(new GuestRing(std::move(mapping), std::move(channel), std::move(extra), start.localities));
+  return std::unique_ptr<GuestRing>(
+      new GuestRing(std::move(mapping), std::move(channel), std::move(extra), start.localities));
 }
 
 void GuestRing::ring() {
@@ -250,8 +251,9 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
     live->ring = std::move(ring).take();
   }
   Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
-  Host::Identity identity{start.uuid,        start.domain,       start.device,
-                          start.power_cycle, start.instance_key, live->ring ? live->ring->extra_pages() : message::ExtraPages{}};
+  Host::Identity identity{start.uuid,         start.domain,
+                          start.device,       start.power_cycle,
+                          start.instance_key, live->ring ? live->ring->extra_pages() : message::ExtraPages{}};
   live->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take(),
                                       options.commit_patience);
   auto ready = make_ready(*live, start, recovered, options.uid_base);

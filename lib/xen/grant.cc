@@ -14,9 +14,8 @@ Result<Gnttab> Gnttab::open() {
 Result<GrantMapping> GrantMapping::map(Gnttab gnttab, DomId domain, std::span<const GrantRef> refs) {
   std::vector<uint32_t> numbers;
   for (GrantRef ref : refs) numbers.push_back(static_cast<uint32_t>(ref));
-  void* at =
-      xengnttab_map_domain_grant_refs(gnttab.device_.get(), static_cast<uint32_t>(numbers.size()),
-                                      static_cast<uint32_t>(domain), numbers.data(), PROT_READ | PROT_WRITE);
+  void* at = xengnttab_map_domain_grant_refs(gnttab.device_.get(), static_cast<uint32_t>(numbers.size()),
+                                             static_cast<uint32_t>(domain), numbers.data(), PROT_READ | PROT_WRITE);
   if (at == nullptr) return failed("map grant");
   return GrantMapping(std::move(gnttab), {static_cast<uint8_t*>(at), kPageBytes * numbers.size()});
 }
@@ -24,7 +23,8 @@ Result<GrantMapping> GrantMapping::map(Gnttab gnttab, DomId domain, std::span<co
 GrantMapping::~GrantMapping() {
   if (memory_.empty()) return;
   if (gnttab_.device_ != nullptr) {
-    static_cast<void>(xengnttab_unmap(gnttab_.device_.get(), memory_.data(), static_cast<uint32_t>(memory_.size() / kPageBytes)));
+    static_cast<void>(
+        xengnttab_unmap(gnttab_.device_.get(), memory_.data(), static_cast<uint32_t>(memory_.size() / kPageBytes)));
   } else {
     static_cast<void>(munmap(memory_.data(), memory_.size()));
   }
@@ -49,7 +49,8 @@ Result<GrantArea> GrantArea::share(DomId with, size_t n_pages) {
   Device device(xengntshr_open(nullptr, 0));
   if (device == nullptr) return failed("open grant sharing device");
   std::vector<uint32_t> numbers(n_pages);
-  void* at = xengntshr_share_pages(device.get(), static_cast<uint32_t>(with), static_cast<int>(n_pages), numbers.data(), 1);
+  void* at =
+      xengntshr_share_pages(device.get(), static_cast<uint32_t>(with), static_cast<int>(n_pages), numbers.data(), 1);
   if (at == nullptr) return failed("share pages");
   std::vector<GrantRef> refs;
   for (uint32_t number : numbers) refs.push_back(GrantRef{number});

@@ -81,9 +81,7 @@ class GrantArea {
  public:
   static Result<GrantArea> share(DomId with, size_t n_pages);
   GrantArea(GrantArea&& from) noexcept
-      : device_(std::move(from.device_)),
-        memory_(std::exchange(from.memory_, {})),
-        refs_(std::move(from.refs_)) {}
+      : device_(std::move(from.device_)), memory_(std::exchange(from.memory_, {})), refs_(std::move(from.refs_)) {}
   GrantArea& operator=(GrantArea&&) = delete;
   ~GrantArea();
 

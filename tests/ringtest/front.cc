@@ -26,7 +26,8 @@ Outcome<std::unique_ptr<Front>> Front::open(unsigned device, Patience patience) 
 
 Outcome<> Front::bring_to(Start start) {
   bool fresh = node(front_ / "state") == kInitialising && backend_state() == kInitWait && !share_;
-  bool connected = share_ && !extra_ && channel_ && node(front_ / "state") == kConnected && backend_state() == kConnected;
+  bool connected =
+      share_ && !extra_ && channel_ && node(front_ / "state") == kConnected && backend_state() == kConnected;
   if (start == Start::Announced) return fresh ? Outcome<>() : start_anew();
   if (connected) {
     uint8_t state = page().state();

@@ -191,11 +191,17 @@ std::string socket_name(const Stack& stack) {
 }
 }  // namespace
 
-Frontend::Frontend(const Stack& stack, unsigned domain)
-    : socket_(socket_name(stack)),
-      program_({program("xen-loopback"), "exec", std::to_string(domain), "--", program("vtpm-frontend"), "--listen",
-                "unix:" + socket_},
-               stack.directory() + "/log") {}
+namespace {
+Words frontend_words(unsigned domain, const std::string& socket, const Words& options) {
+  Words words = {program("xen-loopback"),  "exec",     std::to_string(domain), "--",
+                 program("vtpm-frontend"), "--listen", "unix:" + socket};
+  words.insert(words.end(), options.begin(), options.end());
+  return words;
+}
+}  // namespace
+
+Frontend::Frontend(const Stack& stack, unsigned domain, const Words& options)
+    : socket_(socket_name(stack)), program_(frontend_words(domain, socket_, options), stack.directory() + "/log") {}
 
 bool Frontend::connect(int timeout_ms) {
   stream_ = std::make_unique<client::Stream>("unix:" + socket_, timeout_ms);

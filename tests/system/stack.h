@@ -100,7 +100,7 @@ void destroy_domain(unsigned domain);
 // A guest's vtpm-frontend and a TPM client that talks through it.
 class Frontend {
  public:
-  Frontend(const Stack& stack, unsigned domain);
+  Frontend(const Stack& stack, unsigned domain, const Words& options = {});
   // Ends in order, as a driver that is unloaded.
   void unload() { program_.end(15); }
   // A connection and the client over it.

@@ -126,10 +126,11 @@ constexpr FrontCase kCases[] = {
     {"extra-pages/announced", Kind::Rule, Start::Announced,
      "max-extra-pages, if there, is a number below 256, and there with InitWait (2)", kProtocol, announced},
     {"extra-pages/long-packets", Kind::Rule, Start::Announced,
-     "packets go on from the first page to the others in the order of the list; TPM_CAP_PROP_INPUT_BUFFER is their room",
+     "packets go on from the first page to the others in the order of the list; TPM_CAP_PROP_INPUT_BUFFER is their "
+     "room",
      kProtocol, long_packets},
-    {"extra-pages/frozen-list", Kind::Hostile, Start::Announced, "a list that changes after Connected is not read again",
-     kProtocol, frozen_list},
+    {"extra-pages/frozen-list", Kind::Hostile, Start::Announced,
+     "a list that changes after Connected is not read again", kProtocol, frozen_list},
     {"extra-pages/frozen-count", Kind::Hostile, Start::Announced,
      "nr_extra_pages that changes after Connected: an error, not executed", kProtocol, frozen_count},
     {"extra-pages/too-many", Kind::Hostile, Start::Announced, "one more than announced: not Connected", kProtocol,
@@ -142,7 +143,8 @@ constexpr FrontCase kCases[] = {
      the_first},
     {"extra-pages/not-granted", Kind::Hostile, Start::Announced, "a number of no grant: not Connected", kProtocol,
      not_granted},
-    {"extra-pages/revoked", Kind::Hostile, Start::Announced, "a grant that has ended: not Connected", kProtocol, revoked},
+    {"extra-pages/revoked", Kind::Hostile, Start::Announced, "a grant that has ended: not Connected", kProtocol,
+     revoked},
 };
 
 }  // namespace
