@@ -32,6 +32,8 @@ ringtest_guest() {
 as_backend() {
   who=$1
   shift
+  : >"$report"
+  { tail -n +1 -f "$report" | while read -r line; do echo "kit: $line"; done; } >/dev/console 2>/dev/null &
   vtpm-ringtest backend $kit_patience --create 'xl create -q /run/guests/g.cfg' --start "$hooks start-$who" --stop "$hooks stop-$who" --send "$hooks send-$who \$1" \
     "$@" >"$report" 2>/run/ringtest.err </dev/null
   kit_status=$?

@@ -31,15 +31,15 @@ left_running() {
 }
 
 [ -s /run/guests/g.domid ] || guest_ready g || exit
-driver=/sys/bus/xen/drivers/vtpm
 case $1 in
   start-stock)
-    # A backend that closed has made the kernel forget the device; state 1 makes it a new one.
-    order "{ if ! [ -d $driver ]; then insmod /modules/xen-tpmfront.ko
-      elif ! [ -e /sys/bus/xen/devices/vtpm-0 ]; then xenstore-write device/vtpm/0/state 1
-      else echo vtpm-0 >$driver/bind; fi; } >/tmp/start.log 2>&1 </dev/null &"
+    # A backend that closed has made the kernel forget the device; state 1 makes it a new one. With the driver loaded, the
+    # kernel would probe it in the thread that hears of XenStore, and hear nothing until the driver gives up.
+    order "{ [ -e /sys/bus/xen/devices/vtpm-0 ] || xenstore-write device/vtpm/0/state 1
+      insmod /modules/xen-tpmfront.ko; } >/tmp/start.log 2>&1 </dev/null &"
     ;;
-  stop-stock) left_running stop "echo vtpm-0 >$driver/unbind" ;;
+  # While a device is bound, the kernel's random numbers hold the module.
+  stop-stock) left_running stop "echo vtpm-0 >/sys/bus/xen/drivers/vtpm/unbind; rmmod xen-tpmfront" ;;
   send-stock) left_running send "raw $2" ;;
   start-shim)
     order "vtpm-frontend --listen tcp:127.0.0.1:2412 --connect-timeout 300 --command-timeout ${COMMAND_TIMEOUT:-20} \
