@@ -42,15 +42,21 @@ bool write_all(int fd, base::View bytes) {
   return true;
 }
 
-// For root's eyes alone, also when it was there with other rights.
-vault::Fd new_capture(const std::string& path, const std::string& uuid) {
-  constexpr mode_t kOwner = 0600;
-  vault::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kOwner));
-  if (!file || ::fchmod(file.get(), kOwner) != 0 || !write_all(file.get(), trace::capture_head("vTPM " + uuid))) {
-    complain(path + ": " + strerror(errno));
-    return {};
-  }
+constexpr mode_t kOwner = 0600;
+
+// Whether it can be had; what is in it stays until there is something to write.
+vault::Fd open_capture(const std::string& path) {
+  vault::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kOwner));
+  if (!file) complain(path + ": " + strerror(errno));
   return file;
+}
+
+// For root's eyes alone, also when it was there with other rights.
+bool begin_capture(const vault::Fd& file, const TraceOrder& order) {
+  bool begun = ::fchmod(file.get(), kOwner) == 0 && ::ftruncate(file.get(), 0) == 0 &&
+               write_all(file.get(), trace::capture_head("vTPM " + order.uuid));
+  if (!begun) complain(order.write + ": " + strerror(errno));
+  return begun;
 }
 
 // False: it ends here, which has been said.
@@ -106,7 +112,7 @@ int trace_instance(const TraceOrder& order) {
   if (order.uuid.empty()) return complain("say which instance is to be traced, or --read FILE");
   vault::Fd file;
   if (!order.write.empty()) {
-    file = new_capture(order.write, order.uuid);
+    file = open_capture(order.write);
     if (!file) return 1;
   }
   Control control(order.runtime + "/control.sock");
@@ -117,6 +123,7 @@ int trace_instance(const TraceOrder& order) {
     if (order.as_json) std::printf("%s\n", answer.dump(2).c_str());
     return complain(why);
   }
+  if (file && !begin_capture(file, order)) return 1;
   std::fprintf(stderr, "vtpmctl: tracing %s, until interrupted\n", order.uuid.c_str());
   return follow(control, reader.get(), file, order);
 }

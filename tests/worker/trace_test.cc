@@ -22,6 +22,8 @@ class Trace : public Serve {
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
     reader_ = Descriptor(ends[0]);
     Descriptor worker(ends[1]);
+    int room = 64 << 10;  // much less than some thousand commands take, whatever this machine's usual is
+    ASSERT_EQ(::setsockopt(worker.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
     w.send(message::Trace{}, worker.get());
   }
   std::optional<trace::Record> told(int most_ms = 10'000) {
