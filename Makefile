@@ -23,7 +23,7 @@ CXXFLAGS += -std=gnu++20 $(OPT) $(WARN) -fstack-protector-strong -fPIE $(if $(SA
 # What is on the way of a command. Elsewhere g++ 12's -Wrestrict misfires at -O3.
 $(foreach d,engine lib/base lib/wire,$(B)/obj/$(d)/%.o): CXXFLAGS += $(if $(SAN),,-O3)
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
-NO_EXCEPTIONS := lib engine backend/ring backend/worker backend/grantd
+NO_EXCEPTIONS := lib engine backend/ring backend/trace backend/worker backend/grantd
 
 sources = $(filter-out %/main.cc,$(foreach d,$(1),$(wildcard $(d)/*.cc)))
 objects = $(patsubst %.cc,$(B)/obj/%.o,$(call sources,$(1)))
@@ -36,7 +36,7 @@ base_DIRS := lib/base
 xen_DIRS := lib/xen
 schema_DIRS := xenstore-schema
 engine_DIRS := engine engine/spec engine/crypto engine/state engine/dispatch engine/commands
-backend_DIRS := backend/ring backend/identity backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch backend/measure backend/grantd backend/convert
+backend_DIRS := backend/ring backend/trace backend/identity backend/worker backend/manager backend/vault backend/control backend/socket backend/domwatch backend/measure backend/grantd backend/convert
 frontend_DIRS := frontend
 
 # Programs: name, main file, libraries of ours in link order, libraries of others.

@@ -26,6 +26,7 @@ struct Options {
   bool device = false;
   unsigned number = 0;
   frontend::Shim::Protocol protocol = frontend::Shim::Protocol::AsAnnounced;
+  unsigned extra_pages = 0;
   unsigned connect_seconds = 30;
   unsigned command_seconds = 300;  // the longest duration a TPM 1.2 reports
 };
@@ -51,7 +52,7 @@ using AllClients = std::vector<std::unique_ptr<frontend::Clients>>;
 xen::Result<AllClients> make_clients(const Options& options) {
   AllClients all;
   if (!options.listen.empty()) {
-    all.push_back(TRY(frontend::StreamClients::listen(options.listen)));
+    all.push_back(TRY(frontend::StreamClients::listen(options.listen, frontend::packet_bytes(options.extra_pages))));
     base::log(Level::Info, "listening on " + options.listen);
   }
   if (options.device) {
@@ -83,7 +84,8 @@ xen::Result<> run(const Options& options) {
   // First of all, so that it holds nothing else.
   auto keeper = TRY(frontend::Keeper::start());
   Fd ending = signals_to_end();
-  auto shim = TRY(frontend::Shim::open(options.number, options.protocol, std::move(keeper), ending.get()));
+  auto shim =
+      TRY(frontend::Shim::open(options.number, options.protocol, std::move(keeper), ending.get(), options.extra_pages));
   unsigned domain = TRY(shim->domain());
   Fd lock = TRY(frontend::lock_device(domain, options.number));
   TRY(shim->connect(seconds(options.connect_seconds)));
@@ -106,6 +108,9 @@ int main(int argc, char** argv) {
   app.add_option("--protocol", options.protocol,
                  "the version of the ring, v1 or v2, instead of what the backend announces")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Protocol>{{"v1", Protocol::V1}, {"v2", Protocol::V2}}));
+  app.add_option("--extra-pages", options.extra_pages,
+                 "share so many more pages for longer commands, if the backend takes them")
+      ->check(CLI::Range(size_t{0}, frontend::kMostExtraPages));
   app.add_option("--user", options.user, "become this user after set-up");
   app.add_option("--connect-timeout", options.connect_seconds, "seconds to wait for the backend");
   app.add_option("--command-timeout", options.command_seconds, "seconds until a command is cancelled");

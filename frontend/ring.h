@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "lib/base/bytes.h"
 #include "lib/xen/event_channel.h"
@@ -13,7 +14,12 @@
 
 namespace frontend {
 
-inline constexpr size_t kPacketBytes = xen::kPageBytes - 8;
+// What fits on a page and so many extra ones, whose list takes room as well.
+constexpr size_t packet_bytes(size_t n_extra_pages) {
+  return (n_extra_pages + 1) * xen::kPageBytes - 8 - n_extra_pages * sizeof(uint32_t);
+}
+inline constexpr size_t kPacketBytes = packet_bytes(0);
+inline constexpr size_t kMostExtraPages = 255;
 
 // What ends the waiting for an answer early: when `fd` is readable, `look` is asked whether the ring still stands.
 struct Interruption {
@@ -52,8 +58,11 @@ class AnyRing {
 
 class Ring : public AnyRing {
  public:
-  // A page and an event channel that only `backend` can join; nobody has yet.
-  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend);
+  // A page and an event channel that only `backend` can join; nobody has yet. Extra pages, as many as the backend
+  // takes, are on its list for as long as the ring lasts.
+  static xen::Result<std::unique_ptr<Ring>> make(xen::DomId backend, size_t n_extra_pages = 0);
+  // The longest command and the longest response.
+  size_t packet_bytes() const { return frontend::packet_bytes(n_extra_pages_); }
 
   // Puts the command on the page. EMSGSIZE: it does not fit; EBUSY: the last one is not finished.
   xen::Result<> submit(base::View command, uint8_t locality);
@@ -79,7 +88,14 @@ class Ring : public AnyRing {
   void notify() const { static_cast<void>(channel_.notify()); }
 
  private:
-  using AnyRing::AnyRing;
+  Ring(xen::GrantShare share, xen::EventChannel channel, std::optional<xen::GrantArea> extra);
+  // The packet goes on from the first page to the others, which lie elsewhere in our memory.
+  void store_packet(base::View packet) const;
+  void load_packet(std::span<uint8_t> packet) const;
+
+  std::optional<xen::GrantArea> extra_;
+  size_t n_extra_pages_;
+  size_t packet_at_;
 };
 
 }  // namespace frontend

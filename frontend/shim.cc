@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 #include "frontend/legacy_ring.h"
 #include "lib/base/log.h"
 #include "xenstore-schema/vtpm.h"
@@ -38,12 +40,14 @@ Shim::Shim(std::unique_ptr<xen::Store> store, xen::Path front, xen::Path back, P
       keeper_(std::move(keeper)),
       ending_(ending) {}
 
-xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Protocol protocol, Keeper keeper, int ending) {
+xen::Result<std::unique_ptr<Shim>> Shim::open(unsigned device, Protocol protocol, Keeper keeper, int ending,
+                                              unsigned extra_pages) {
   auto store = std::make_unique<xen::Store>(TRY(xen::Store::open()));
   xen::Path front = schema::frontend::own_dir(device);
   auto back = TRY(schema::read(*store, schema::frontend::backend(front)));
   std::unique_ptr<Shim> shim(
       new Shim(std::move(store), std::move(front), std::move(back), protocol, std::move(keeper), ending));
+  shim->extra_pages_ = extra_pages;
   shim->front_watch_ = TRY(shim->store_->watch(shim->front_, "frontend"));
   TRY(shim->discover());
   shim->either_ = Fd(epoll_create1(EPOLL_CLOEXEC));
@@ -116,9 +120,16 @@ xen::Result<bool> Shim::speaks_version_2(Deadline end) {
   return !waits || TRY(announces_version_2());
 }
 
+// A backend that says nothing sensible of extra pages takes none.
+unsigned Shim::extra_pages_taken() const {
+  if (extra_pages_ == 0) return 0;
+  auto most = schema::read(*store_, schema::backend::max_extra_pages(back_));
+  return most.ok() ? static_cast<unsigned>(std::min<uint64_t>(most.value(), extra_pages_)) : 0;
+}
+
 xen::Result<> Shim::offer(bool version_2) {
   if (version_2) {
-    ring_ = TRY(Ring::make(backend_));
+    ring_ = TRY(Ring::make(backend_, extra_pages_taken()));
   } else {
     base::log(base::Level::Notice, "speaks version 1 of the ring");
     ring_ = TRY(LegacyRing::make(backend_));

@@ -18,8 +18,10 @@ class Shim {
   // Which version of the ring is spoken.
   enum class Protocol : uint8_t { AsAnnounced, V1, V2 };
   // The device of that number. Nothing is negotiated yet; ENOENT when the domain has no such device. Whatever waits is
-  // told to end (ECANCELED) while `ending` is readable.
-  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Protocol protocol, Keeper keeper, int ending);
+  // told to end (ECANCELED) while `ending` is readable. Of extra pages it shares as many as are wanted and the backend
+  // takes.
+  static xen::Result<std::unique_ptr<Shim>> open(unsigned device, Protocol protocol, Keeper keeper, int ending,
+                                                 unsigned extra_pages);
   ~Shim();
 
   // This domain's number, as it is now.
@@ -71,6 +73,7 @@ class Shim {
   xen::Result<bool> announces_version_2() const;
   xen::Result<bool> speaks_version_2(Deadline end);
   xen::Result<> offer(bool version_2);
+  unsigned extra_pages_taken() const;
   xen::Result<Standing> standing() const;
   // Lets go of a ring of another life of this domain.
   void abandon();
@@ -87,6 +90,7 @@ class Shim {
   Protocol protocol_;
   Keeper keeper_;
   int ending_;
+  unsigned extra_pages_ = 0;
   Fd either_;  // XenStore or the end
   State shown_ = State::Unknown;
   std::unique_ptr<AnyRing> ring_;

@@ -75,7 +75,7 @@ std::optional<base::Bytes> Reassembly::next() {
   if (lost_ || pending_.size() < kHeaderBytes) return std::nullopt;
   uint32_t size = 0;
   for (size_t i = 2; i < 6; i++) size = size << 8 | pending_[i];
-  lost_ = size < kHeaderBytes || size > kPacketBytes;
+  lost_ = size < kHeaderBytes || size > most_;
   if (lost_ || pending_.size() < size) return std::nullopt;
   base::Bytes command(pending_.begin(), pending_.begin() + size);
   pending_.erase(pending_.begin(), pending_.begin() + size);

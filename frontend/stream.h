@@ -35,6 +35,8 @@ xen::Result<Fd> listen_on(const std::string& address);
 // Puts commands together again, however the sender split them.
 class Reassembly {
  public:
+  // No command has more bytes than `most`.
+  explicit Reassembly(size_t most) : most_(most) {}
   // What arrived.
   void append(base::View bytes) { base::append(pending_, bytes); }
   // The next whole command, taken out. Nothing: more bytes are needed.
@@ -43,6 +45,7 @@ class Reassembly {
   bool lost() const { return lost_; }
 
  private:
+  size_t most_;
   base::Bytes pending_;
   bool lost_ = false;
 };

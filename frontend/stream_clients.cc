@@ -5,14 +5,14 @@
 
 namespace frontend {
 
-xen::Result<std::unique_ptr<StreamClients>> StreamClients::listen(const std::string& address) {
-  return std::unique_ptr<StreamClients>(new StreamClients(TRY(listen_on(address))));
+xen::Result<std::unique_ptr<StreamClients>> StreamClients::listen(const std::string& address, size_t most) {
+  return std::unique_ptr<StreamClients>(new StreamClients(TRY(listen_on(address)), most));
 }
 
 xen::Result<> StreamClients::serve(Session& session) {
   if (!client_) {
     client_ = Fd(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    stream_ = {};
+    stream_ = Reassembly(most_);
     return {};
   }
   uint8_t buffer[4096];

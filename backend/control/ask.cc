@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <span>
 
 #include "backend/control/failure.h"
 
@@ -56,11 +57,35 @@ json Control::ask(const json& request, int descriptor) {
   return next().value_or(failure("the manager closed the connection"));
 }
 
+namespace {
+
+// As recv(), with the descriptor that comes along.
+ssize_t receive(int fd, std::span<char> to, vault::Fd& descriptor) {
+  iovec part{to.data(), to.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  ssize_t n = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+  if (n < 0) return n;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int))) continue;
+    int number = -1;
+    memcpy(&number, CMSG_DATA(c), sizeof(number));
+    descriptor = vault::Fd(number);
+  }
+  return n;
+}
+
+}  // namespace
+
 std::optional<json> Control::next() {
   std::array<char, 4096> chunk{};
   size_t end = pending_.find('\n');
   while (end == std::string::npos) {
-    ssize_t n = ::recv(fd_.get(), chunk.data(), chunk.size(), 0);
+    ssize_t n = receive(fd_.get(), chunk, descriptor_);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return std::nullopt;
     pending_.append(chunk.data(), static_cast<size_t>(n));

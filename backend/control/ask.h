@@ -18,12 +18,16 @@ class Control {
   nlohmann::json ask(const nlohmann::json& request, int descriptor = -1);
   // The next line that the manager sends; nothing when it has gone.
   std::optional<nlohmann::json> next();
+  // The descriptor that came with an answer, if any.
+  vault::Fd take_descriptor() { return std::move(descriptor_); }
+  int fd() const { return fd_.get(); }
   // Whether the last failure was that no manager could be reached.
   bool unreachable() const { return unreachable_; }
 
  private:
   std::string path_;
   vault::Fd fd_;
+  vault::Fd descriptor_;
   std::string pending_;
   bool unreachable_ = false;
 };

@@ -144,14 +144,28 @@ constexpr std::array kCommands = {Command{"list", list},
 
 std::string one_line(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+// Not in the table: a descriptor comes with the answer.
+Reply trace(Manager& manager, const json& request) {
+  Reply reply;
+  json said = with_uuid(request, [&](const vault::Uuid& uuid) -> json {
+    auto traced = manager.trace(uuid);
+    if (!traced.ok()) return failure(traced.error().text);
+    reply.traced = std::move(traced).take();
+    return {{"ok", true}};
+  });
+  reply.line = one_line(said);
+  return reply;
+}
+
 }  // namespace
 
 Reply answer(Manager& manager, std::string_view line, vault::Fd attached) {
   json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
-    return {one_line(failure("a request is one JSON object with a \"command\""))};
+    return {.line = one_line(failure("a request is one JSON object with a \"command\""))};
   }
   std::string name = request["command"];
+  if (name == "trace") return trace(manager, request);
   for (const Command& command : kCommands) {
     if (name != command.name) continue;
     try {
@@ -159,12 +173,12 @@ Reply answer(Manager& manager, std::string_view line, vault::Fd attached) {
         return import_swtpm(manager, request, std::move(attached));
       }
       bool follows = name == "events" && request.value("follow", false);
-      return {one_line(command.run(manager, request)), follows};
+      return {.line = one_line(command.run(manager, request)), .follows = follows};
     } catch (const json::exception& wrong) {  // a field of another type than the command expects
-      return {one_line(failure(wrong.what()))};
+      return {.line = one_line(failure(wrong.what()))};
     }
   }
-  return {one_line(failure("this manager does not know the command"))};
+  return {.line = one_line(failure("this manager does not know the command"))};
 }
 
 std::string line_of(const AdminEvent& event) { return one_line(about(event)); }

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "backend/control/ask.h"
-#include "backend/control/check_store.h"
 #include "backend/control/base64.h"
+#include "backend/control/check_store.h"
 #include "backend/control/history_answers.h"
 #include "backend/control/keep_commands.h"
 #include "backend/control/measure_print.h"
@@ -18,6 +18,7 @@
 #include "backend/control/print.h"
 #include "backend/control/recovery_key.h"
 #include "backend/control/swtpm_import.h"
+#include "backend/control/trace.h"
 #include "backend/vault/vault.h"
 #include "lib/base/verify.h"
 #include "lib/base/version.h"
@@ -28,7 +29,7 @@ using nlohmann::json;
 
 struct Arguments {
   std::string runtime = "/run/vtpm";
-  std::string uuid, label, reason, new_key, measure;
+  std::string uuid, label, reason, new_key, measure, write, read;
   std::vector<unsigned> localities;
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
@@ -72,6 +73,7 @@ constexpr std::array kCommands = {
     Command{"clone", "make a new instance with the state of one that nobody runs", true, backend::print_clone},
     Command{"stats", "commands, commits and times of each device", false, backend::print_stats},
     Command{"events", "what happens, as it happens, until interrupted", false, backend::print_events},
+    Command{"trace", "every command of an instance's guest and its response, secrets hidden, until interrupted", true},
     Command{"doctor", "what is wrong, and what to do about it", false, backend::print_findings},
     Command{"check-xenstore", "what of XenStore is not as it has to be, and who may have written it"},
 };
@@ -215,6 +217,11 @@ void describe(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_flag("--prometheus", given.prometheus, "in the text format of Prometheus");
   } else if (name == "events") {
     sub.add_flag("--past", given.past, "those that are remembered, and no more");
+  } else if (name == "trace") {
+    CLI::Option* read = sub.add_option("--read", given.read, "what such a file holds, instead of an instance's guest");
+    sub.add_option("--write", given.write, "into this file in the format pcapng, instead of printing them")
+        ->excludes(read);
+    sub.get_option("uuid")->excludes(read);
   } else if (name == "set") {
     sub.add_option("--measure", given.measure, "from its next power-on: off, on or required")
         ->required()
@@ -372,6 +379,8 @@ int run(const Command& command, Arguments& given) {
   if (name == "check-xenstore") return check_xenstore(given);
   if (name == "move") return move(given);
   if (name == "clone" && given.new_uuid.empty()) given.new_uuid = fresh_uuid();
+  if (name == "trace")
+    return backend::trace_instance({given.runtime, given.uuid, given.write, given.read, given.as_json});
   backend::Control control(given.runtime + "/control.sock");
   json request = request_for(command, given);
   if (!prepare_papers(name, given, request) || !prepare_keys(given, request)) return 1;
@@ -423,7 +432,7 @@ int main(int argc, char** argv) {
     if (command.takes_uuid) {
       // What belongs to the host is shown without one; the manager asks for it otherwise.
       sub->add_option("uuid", given.uuid, "the instance")
-          ->required(std::string(command.name) != "show")
+          ->required(std::string(command.name) != "show" && std::string(command.name) != "trace")
           ->check(not_a_uuid);
     }
     describe(*sub, command.name, given);

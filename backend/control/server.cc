@@ -11,8 +11,6 @@
 #include <cstdio>
 #include <cstring>
 
-#include "backend/control/commands.h"
-
 namespace backend {
 
 namespace {
@@ -70,8 +68,32 @@ void ControlServer::on_connection() {
 }
 
 void ControlServer::close(int fd) {
+  auto at = clients_.find(fd);
+  if (at == clients_.end()) return;
+  std::optional<uint64_t> trace = at->second.trace;
   loop_.remove(fd);
-  clients_.erase(fd);
+  clients_.erase(at);
+  if (trace) manager_.end_trace(*trace);
+}
+
+bool ControlServer::send(int fd, const Reply& reply) {
+  std::string whole = reply.line + "\n";
+  iovec part{whole.data(), whole.size()};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  if (reply.traced) {
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    int reader = reply.traced->reader.get();
+    memcpy(CMSG_DATA(rights), &reader, sizeof(reader));
+  }
+  return ::sendmsg(fd, &header, MSG_NOSIGNAL) == static_cast<ssize_t>(whole.size());
 }
 
 // With at most one descriptor.
@@ -93,10 +115,8 @@ ssize_t ControlServer::take(int fd) {
 }
 
 // False: the client has gone.
-bool ControlServer::say(int fd, const std::string& line) {
-  std::string whole = line + "\n";
-  ssize_t sent = ::send(fd, whole.data(), whole.size(), MSG_NOSIGNAL);
-  if (sent == static_cast<ssize_t>(whole.size())) return true;
+bool ControlServer::say(int fd, const Reply& reply) {
+  if (send(fd, reply)) return true;
   close(fd);
   return false;
 }
@@ -110,14 +130,20 @@ bool ControlServer::answer_line(int fd, std::string_view line) {
   Reply reply = answer(manager_, line, std::move(clients_.at(fd).attached));
   if (reply.later) {
     reply.later([this, fd, same](const std::string& known) {
-      if (same()) say(fd, known);
+      if (same()) say(fd, {.line = known});
     });
     return same();
   }
   // An event of its own doing may have found this client too slow.
-  if (!same() || !say(fd, reply.line)) return false;
-  clients_.at(fd).follows = clients_.at(fd).follows || reply.follows;
-  return true;
+  if (!same()) {
+    if (reply.traced) manager_.end_trace(reply.traced->id);
+    return false;
+  }
+  Client& client = clients_.at(fd);
+  if (reply.traced && client.trace) manager_.end_trace(*client.trace);  // one a connection
+  if (reply.traced) client.trace = reply.traced->id;
+  client.follows = client.follows || reply.follows;
+  return say(fd, reply);
 }
 
 void ControlServer::on_request(int fd) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "backend/control/commands.h"
 #include "backend/manager/loop.h"
 #include "backend/manager/manager.h"
 
@@ -25,8 +26,9 @@ class ControlServer {
   void on_event(const AdminEvent& event);
   ssize_t take(int fd);
   bool answer_line(int fd, std::string_view line);
-  bool say(int fd, const std::string& line);
+  bool say(int fd, const Reply& reply);
   void close(int fd);
+  static bool send(int fd, const Reply& reply);
 
   Loop& loop_;
   Manager& manager_;
@@ -37,6 +39,7 @@ class ControlServer {
     bool follows = false;
     uint64_t serial = 0;
     vault::Fd attached;  // for the request it came with
+    std::optional<uint64_t> trace = {};
   };
   std::map<int, Client> clients_;
   uint64_t next_serial_ = 1;

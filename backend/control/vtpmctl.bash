@@ -2,7 +2,7 @@
 # Completion of vtpmctl's commands, options and uuids, for bash.
 _vtpmctl() {
   local cur=${COMP_WORDS[COMP_CWORD]} command= word
-  local commands="list show create set delete quarantine power-cycle rekey invite export release import move peers backup revert clone stats events doctor check-xenstore"
+  local commands="list show create set delete quarantine power-cycle rekey invite export release import move peers backup revert clone stats events trace doctor check-xenstore"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case " $commands " in *" $word "*) command=$word; break ;; esac
   done
@@ -28,9 +28,10 @@ _vtpmctl() {
     revert) options="$options --yes --key --trust --source-lost" ;;
     stats) options="$options --prometheus" ;;
     events) options="$options --past" ;;
+    trace) options="$options --write --read" ;;
   esac
   case $command in
-    show | set | delete | quarantine | power-cycle | export | release | move | backup | revert | clone)
+    show | set | delete | quarantine | power-cycle | export | release | move | trace | backup | revert | clone)
       options="$options $(vtpmctl list 2>/dev/null | awk 'NR > 1 { print $1 }')" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -86,6 +86,7 @@ void Manager::adopt(DeviceId id, const message::Hello& hello, Channel::Datagram 
   known->lease.emplace(std::move(lease).take());
   known->journal = std::move(datagram.descriptor);
   known->served = true;
+  known->extra_pages = hello.extra_pages;
   attach(*known, std::move(process));
   known->worker->ready = true;
   log(Level::Info, *known, "adopted worker " + std::to_string(datagram.sender));

@@ -60,8 +60,9 @@ struct Device {
   bool waits_for_lease = false;
   bool awaits = false;  // its instance is to come from another host
 
-  std::optional<FrontRing> ring;  // the one we serve or served last
-  bool front_connected = false;   // the frontend has been seen Connected on that ring
+  std::optional<FrontRing> ring;                   // the one we serve or served last
+  std::optional<message::ExtraPages> extra_pages;  // of the connection, as the first worker has read them
+  bool front_connected = false;                    // the frontend has been seen Connected on that ring
   std::optional<vault::Lease> lease;
   std::optional<uint64_t> measuring;                    // the process that does
   std::optional<std::vector<measure::Event>> measured;  // what the start that is due extends

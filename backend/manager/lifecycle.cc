@@ -66,6 +66,9 @@ std::string text_of(message::Failure why) {
       return "vtpm-grantd, which copies for a guest on version 1 of the ring, does not answer: see its log";
     case message::Failure::PeerBroke:
       return "the frontend broke the protocol on the shared page";
+    case message::Failure::BadExtraPages:
+      return "the frontend's extra pages cannot be used: more than " + std::to_string(message::kMostExtraPages) +
+             ", one twice, or one that is not granted";
   }
   return "the worker gave up";
 }
@@ -188,6 +191,7 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   start.ring_version = device.ring->version;
   start.grant_ref = static_cast<uint32_t>(device.ring->grant);
   start.port = static_cast<uint32_t>(device.ring->port);
+  start.extra_pages = device.extra_pages.value_or(message::ExtraPages{});
   start.localities = instance.settings.localities;
   start.physical_presence_command = instance.settings.physical_presence_command;
   start.endorsement_key = instance.settings.endorsement_key;
@@ -205,6 +209,7 @@ bool Manager::send_start(Device& device, const Plan& plan, const vault::Instance
   auto sent = device.worker->process.channel.send(start, journal);
   bool ok = sent.ok();
   tell(device, "start", std::move(sent));
+  if (ok) begin_trace(device);
   kill_after(device, device.start_time, "did not become ready in time", true);
   device.start_time = std::min(2 * device.start_time, kMostStartTimes * policy_.start_time);
   return ok;
@@ -346,6 +351,7 @@ void Manager::on_ready(Device& device, const message::Ready& ready) {
   base::View version = ready.version;
   device.worker->version = base::Printable(std::string(version.begin(), version.end())).view();
   device.worker->ready = true;
+  if (ready.extra_pages.frozen) device.extra_pages = ready.extra_pages;
   device.start_time = policy_.start_time;
   device.served = true;
   device.plan.reset();

@@ -253,6 +253,7 @@ std::optional<Event> Manager::front_level(Device& device) {
   if (has_worker(device.stage) && device.ring && !same_ring) return Event::FrontReplaced;
   if (device.stage == Stage::Announced || device.stage == Stage::Crashed) {
     if (!may_start(device)) return std::nullopt;
+    if (device.ring && device.ring != front.ring) device.extra_pages.reset();
     device.ring = front.ring;
     device.front_connected = connected;
   }
@@ -298,6 +299,8 @@ void Manager::apply(Device& device, Event event) {
             std::string(name_of(s.next)));
   }
   device.stage = s.next;
+  // The connection is over, or there was none.
+  if (s.next == Stage::Announced || s.next == Stage::Closed || s.next == Stage::Failed) device.extra_pages.reset();
   switch (s.act) {
     case Act::None:
       break;

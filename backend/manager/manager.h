@@ -82,6 +82,15 @@ class Manager {
   // The administrator trusts the stored state again; whether it can be had is checked as always.
   vault::Result<> lift_quarantine(const vault::Uuid& uuid);
 
+  // tracing.cc: every command of whoever serves the instance comes to `reader`, a datagram of backend/trace/record.h
+  // each, until end_trace(id) or until the instance is removed.
+  struct Traced {
+    uint64_t id;
+    vault::Fd reader;
+  };
+  vault::Result<Traced> trace(const vault::Uuid& uuid);
+  void end_trace(uint64_t id);
+
   // moving.cc: between hosts. Each repeated gives the same; papers are what vault::Moving makes and reads.
   vault::Moving& moving() { return moving_; }
   vault::Result<base::Bytes> export_to(const vault::Uuid& uuid, base::View invitation, const std::string& trusted);
@@ -184,6 +193,14 @@ class Manager {
   void on_converter_exit(uint64_t serial);
   static void told(Converter& converter, const vault::Result<Remarks>& outcome);
   vault::Result<Remarks> taken_over(const Foreign& foreign, const message::Converted& converted);
+
+  // tracing.cc
+  struct Trace {
+    vault::Uuid uuid;
+    vault::Fd worker;  // the end that workers get
+  };
+  void begin_trace(Device& device);
+  void tell_trace(Device& device, int descriptor);
 
   // rekey.cc
   void renew_next();
@@ -299,10 +316,11 @@ class Manager {
   std::map<uint64_t, Measurer> measurers_;
   std::map<uint64_t, HeldGrantd> grantds_;  // by the serial of their workers
   std::map<uint64_t, Converter> converters_;
-  bool renews_ = false;                     // a timer is set
-  bool pool_due_ = false;                   // a timer is set
-  unsigned pool_failures_ = 0;              // one after another
-  std::set<vault::Uuid> owed_marks_;        // a mark that is not on disk yet
+  std::map<uint64_t, Trace> traces_;
+  bool renews_ = false;               // a timer is set
+  bool pool_due_ = false;             // a timer is set
+  unsigned pool_failures_ = 0;        // one after another
+  std::set<vault::Uuid> owed_marks_;  // a mark that is not on disk yet
   HostBoot host_;
   xen::DomId own_{};
   bool first_scan_ = true;

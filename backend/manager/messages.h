@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The messages between manager and worker, and between it and the processes that hash and convert: one datagram of a SOCK_SEQPACKET
-// socket each, a kind byte and the fields of the struct, big-endian. Whoever receives a malformed one ends the
-// connection: a peer that talks nonsense is broken.
+// The messages between manager and worker, and between it and the processes that hash and convert: one datagram of a
+// SOCK_SEQPACKET socket each, a kind byte and the fields of the struct, big-endian. Whoever receives a malformed one
+// ends the connection: a peer that talks nonsense is broken.
 #pragma once
 
 #include <array>
@@ -25,6 +25,8 @@ inline constexpr size_t kMaxMessage = 1024 * 1024;
 // Of everything that a worker is sent after Start.
 inline constexpr size_t kMaxOrder = 4096;
 inline constexpr size_t kMaxCertificate = 3072;
+// Pages of a ring beside the first; more than Documentation/protocol.md offers is refused.
+inline constexpr uint32_t kMostExtraPages = 7;
 
 using Uuid = std::array<uint8_t, 16>;
 
@@ -40,6 +42,7 @@ enum class Kind : uint8_t {
   Stop = 5,
   Adopt = 6,
   Certificate = 7,
+  Trace = 9,
   // to the process that hashes
   Measure = 8,
   // to the manager
@@ -63,13 +66,20 @@ enum class StartKind : uint8_t {
   Continuation = 3,  // same ring, after a crash; the old journal comes with the message as a descriptor (SCM_RIGHTS)
   Lost = 4,          // the volatile state is lost while the guest runs on: TPM_FAILEDSELFTEST until a power cycle
   Manufacture =
-      5,  // no guest: makes a new TPM, commits it as epoch 1 and ends after Ready; grant and port mean nothing
+      5,      // no guest: makes a new TPM, commits it as epoch 1 and ends after Ready; grant and port mean nothing
   Clone = 6,  // the same with the TPM of `permanent`, which gets another endorsement key if it has one
 };
 
 struct Extend {
   uint8_t pcr = 0;
   std::array<uint8_t, 20> digest{};
+};
+
+// What a frontend shares beside the first page of its ring: read from that once, and never again as long as the
+// connection lasts, whoever serves it.
+struct ExtraPages {
+  bool frozen = false;  // they have been read
+  wire::Counted<uint32_t> refs;
 };
 
 // First message to a worker.
@@ -82,6 +92,7 @@ struct Start {
   uint8_t ring_version = 2;  // 1 or 2
   uint32_t grant_ref = 0;
   uint32_t port = 0;       // the frontend's event channel
+  ExtraPages extra_pages;  // frozen: of the connection that goes on
   uint8_t localities = 1;  // bit n: locality n may be claimed from the page
   bool physical_presence_command = true;
   bool endorsement_key = true;  // these three: what a new TPM is
@@ -111,6 +122,10 @@ struct Adopt {
   uint32_t version = kVersion;
 };
 
+// With a descriptor (SCM_RIGHTS): tells every command there from now on, each a datagram of backend/trace/record.h.
+// Without one: tells none any more.
+struct Trace {};
+
 // Answer to an Endorsement that wants one: X.509 in DER, at most kMaxCertificate; empty when it cannot be had now.
 struct Certificate {
   wire::SizedBytes certificate;
@@ -125,10 +140,12 @@ struct Hello {
   uint64_t epoch = 0;  // the last one known to be durable
   bool frozen = false;
   bool commit_open = false;  // a Commit of epoch + 1 is unanswered; it is sent again after Hello
+  ExtraPages extra_pages;
 };
 // Mapped, bound, locked down, serving.
 struct Ready {
   wire::SizedBytes version;  // of the program, text
+  ExtraPages extra_pages;
 };
 
 enum class Failure : uint8_t {
@@ -137,9 +154,10 @@ enum class Failure : uint8_t {
   CannotBind = 3,    // the event channel could not be bound
   CannotUnseal = 4,  // a sealed state did not open
   CannotLockDown = 5,
-  BadState = 6,   // an opened state was malformed
-  PeerBroke = 7,  // the frontend broke the protocol in a way that closes the device
-  NoGrantd = 8,   // vtpm-grantd does not answer
+  BadState = 6,       // an opened state was malformed
+  PeerBroke = 7,      // the frontend broke the protocol in a way that closes the device
+  NoGrantd = 8,       // vtpm-grantd does not answer
+  BadExtraPages = 9,  // too many, one twice, or not to be mapped
 };
 // The worker exits after this.
 struct Failed {
@@ -229,6 +247,7 @@ template <> inline constexpr Kind kKindOf<Thaw> = Kind::Thaw;
 template <> inline constexpr Kind kKindOf<Stop> = Kind::Stop;
 template <> inline constexpr Kind kKindOf<Adopt> = Kind::Adopt;
 template <> inline constexpr Kind kKindOf<Certificate> = Kind::Certificate;
+template <> inline constexpr Kind kKindOf<Trace> = Kind::Trace;
 template <> inline constexpr Kind kKindOf<Hello> = Kind::Hello;
 template <> inline constexpr Kind kKindOf<Ready> = Kind::Ready;
 template <> inline constexpr Kind kKindOf<Failed> = Kind::Failed;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backend/manager/nodes.h"
 
+#include "backend/manager/messages.h"
 #include "lib/base/log.h"
 #include "xenstore-schema/vtpm.h"
 
@@ -148,6 +149,8 @@ xen::Result<> DeviceNodes::show(Xenbus state) const {
     if (!now || *now == wanted) return {};
     if (state == Xenbus::InitWait) {
       auto told = schema::write(t, schema::backend::feature_protocol_v2(back_), "1");
+      if (!told.ok()) return told;
+      told = schema::write(t, schema::backend::max_extra_pages(back_), message::kMostExtraPages);
       if (!told.ok()) return told;
     }
     return schema::write(t, node, state);

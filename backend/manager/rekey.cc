@@ -73,6 +73,7 @@ bool Manager::renew(const vault::Uuid& uuid) {
 vault::Result<> Manager::remove(const vault::Uuid& uuid) {
   TRY(vault_.remove(uuid));
   event(Level::Notice, "deleted", uuid, "removed for ever, with its keys");
+  std::erase_if(traces_, [&](const auto& one) { return one.second.uuid == uuid; });
   return {};
 }
 

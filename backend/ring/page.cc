@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kLengthAt = 0;
 constexpr size_t kStateAt = 4;
+constexpr size_t kExtraPagesAt = 7;
 constexpr size_t kShortestCommand = 10;  // tag, size, ordinal
 constexpr uint8_t kHardwareLocality = 4;
 
@@ -25,9 +26,26 @@ constexpr uint32_t kBadLocality = 61;
 // The header is loaded as one little-endian word.
 static_assert(std::endian::native == std::endian::little);
 
+std::optional<std::vector<uint32_t>> extra_pages_on(base::ForeignBytes page, size_t most) {
+  std::optional<uint8_t> count = page.load<uint8_t>(kExtraPagesAt);
+  VERIFY(count.has_value());
+  if (*count > most) return std::nullopt;
+  std::vector<uint32_t> refs;
+  for (size_t i = 0; i < *count; i++) {
+    std::optional<uint32_t> ref = page.load<uint32_t>(kHeaderBytes + sizeof(uint32_t) * i);
+    VERIFY(ref.has_value());
+    refs.push_back(*ref);
+  }
+  return refs;
+}
+
 TpmPage::TpmPage(base::ForeignBytes page, uint8_t localities, Doorbell& doorbell)
-    : page_(page), localities_(localities), doorbell_(doorbell) {
-  VERIFY(page.size() == kPageBytes);
+    : page_(page),
+      n_extra_pages_(page.size() / kPageBytes - 1),
+      packet_at_(kHeaderBytes + sizeof(uint32_t) * n_extra_pages_),
+      localities_(localities),
+      doorbell_(doorbell) {
+  VERIFY(page.size() >= kPageBytes && page.size() % kPageBytes == 0 && packet_at_ < kPageBytes);
 }
 
 TpmPage::Header TpmPage::load_header() const {
@@ -53,27 +71,27 @@ base::Result<Request, TpmPage::Refusal> TpmPage::take() {
     default:
       return refuse(header, Refusal::UnknownState);
   }
-  if (header.n_extra_pages != 0) return refuse(header, Refusal::ExtraPages);
+  if (header.n_extra_pages != n_extra_pages_) return refuse(header, Refusal::ExtraPages);
   base::Untrusted<uint32_t> untrusted_length(header.length);
-  std::optional<uint32_t> length = untrusted_length.within(kShortestCommand, kPacketBytes);
+  std::optional<uint32_t> length = untrusted_length.within(kShortestCommand, static_cast<uint32_t>(packet_bytes()));
   if (!length) return refuse(header, Refusal::BadLength);
   base::Untrusted<uint8_t> untrusted_locality(header.locality);
   std::optional<uint8_t> locality = untrusted_locality.at_most(kHardwareLocality - 1);
   if (!locality || (localities_ >> *locality & 1) == 0) return refuse(header, Refusal::BadLocality);
 
-  std::optional<base::ForeignBytes> command = page_.part(kHeaderBytes, *length);
+  std::optional<base::ForeignBytes> command = page_.part(packet_at_, *length);
   VERIFY(command.has_value());
   return Request{*locality, *command};
 }
 
 base::ForeignBytes TpmPage::response_area() const {
-  std::optional<base::ForeignBytes> area = page_.part(kHeaderBytes, kPacketBytes);
+  std::optional<base::ForeignBytes> area = page_.part(packet_at_, packet_bytes());
   VERIFY(area.has_value());
   return *area;
 }
 
 void TpmPage::finish(size_t length) {
-  VERIFY(length <= kPacketBytes);
+  VERIFY(length <= packet_bytes());
   VERIFY(page_.store<uint32_t>(kLengthAt, static_cast<uint32_t>(length)));
   set_state(RingState::Finish);
 }

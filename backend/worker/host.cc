@@ -99,7 +99,8 @@ std::optional<message::Kind> Host::next_order() {
 }
 
 void Host::say_ready() {
-  say(message::Ready{wire::SizedBytes(base::Bytes(base::kVersion.begin(), base::kVersion.end()))});
+  say(message::Ready{.version = wire::SizedBytes(base::Bytes(base::kVersion.begin(), base::kVersion.end())),
+                     .extra_pages = identity_.extra_pages});
 }
 
 void Host::say_snapshot(base::View volatile_state) {
@@ -131,6 +132,11 @@ void Host::handle(Link::Woken& woken) {
         open_endorsement_.reset();
       }
       break;
+    case message::Kind::Trace:
+      understood = datagram.size() == 1;
+      tracer_.reset();
+      if (understood && woken.order->descriptor) tracer_.emplace(std::move(woken.order->descriptor));
+      break;
     case message::Kind::Freeze:
     case message::Kind::Thaw:
     case message::Kind::Stop:
@@ -152,7 +158,8 @@ void Host::greet() {
                        .power_cycle = identity_.power_cycle,
                        .epoch = epoch_,
                        .frozen = frozen_,
-                       .commit_open = open_commit_.has_value()};
+                       .commit_open = open_commit_.has_value(),
+                       .extra_pages = identity_.extra_pages};
   base::log(base::Level::Info, "adopted by another manager");
   orders_.clear();  // they were another's
   link_.send_with_journal(message::encode(hello));

@@ -11,6 +11,7 @@
 #include "backend/worker/entropy.h"
 #include "backend/worker/journal.h"
 #include "backend/worker/link.h"
+#include "backend/worker/tracer.h"
 #include "engine/platform.h"
 
 namespace backend {
@@ -23,6 +24,7 @@ class Host : public tpm::Platform {
     uint16_t device = 0;
     uint64_t power_cycle = 0;
     base::Secret<32> key;
+    message::ExtraPages extra_pages;
   };
   // A commit that no manager has answered within `patience` fails.
   Host(Identity identity, uint64_t epoch, Link link, Journal journal, std::chrono::seconds patience);
@@ -41,6 +43,9 @@ class Host : public tpm::Platform {
   // kept for next_order().
   bool wait(int event_fd, int timeout_ms);
   std::optional<message::Kind> next_order();
+
+  // Where commands are told; null: nowhere.
+  Tracer* tracer() { return tracer_ && tracer_->has_reader() ? &*tracer_ : nullptr; }
 
   // A commit was not answered in time: no command may be executed, until a manager says that it was not stored.
   bool halted() const { return halted_; }
@@ -79,6 +84,7 @@ class Host : public tpm::Platform {
   std::optional<base::Bytes> open_endorsement_;  // the message, while its answer is waited for
   base::Bytes certificate_;                      // the answer
   std::deque<message::Kind> orders_;
+  std::optional<Tracer> tracer_;
   bool frozen_ = false;
   bool halted_ = false;
   bool overtaken_ = false;

@@ -42,8 +42,12 @@ enum class Heard { Order, Nothing, End };
 Heard receive(int fd, Link::Order& to) {
   iovec part{to.bytes.data(), to.bytes.size()};
   msghdr header = header_of(part);
+  Control control;
+  header.msg_control = control.bytes.data();
+  header.msg_controllen = control.bytes.size();
   ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::Nothing;
+  to.descriptor = n < 0 ? vault::Fd() : descriptor_in(header);
   if (n <= 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Heard::End;
   to.size = static_cast<size_t>(n);
   return Heard::Order;

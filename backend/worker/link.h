@@ -32,6 +32,7 @@ class Link {
     message::Kind kind() const { return message::kind_of(datagram()); }
     std::array<uint8_t, message::kMaxOrder> bytes;  // uninitialised beyond `size`
     size_t size = 0;
+    vault::Fd descriptor;  // that came along, if any
   };
   struct Woken {
     bool event = false;          // `event_fd` is readable

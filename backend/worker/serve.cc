@@ -24,6 +24,7 @@ class Server {
     if (same_ring) ring_.answer_unread(kTpmFail);
     // From here on the manager counts on our journal: no command may have been executed before.
     tpm_.host->say_ready();
+    tpm_.host->wait(-1, 0);  // who traces from the start gets the first command, too
     if (!same_ring) look(ring_.take_untold());
     while (!stopped_) {
       // A frozen worker leaves events where they are: they count when it serves again.
@@ -67,12 +68,15 @@ class Server {
     // Known before its response is: another copy of this TPM may be waiting to go on in our place.
     if (statistics_.commands++ == 0) tpm_.host->say_begun(statistics_);
     tpm_.host->begin_command(ring_);
-    size_t length = tpm_.engine->execute(request.locality, request.command, ring_.response_area());
+    Tracer* tracer = tpm_.host->tracer();
+    size_t length = tracer == nullptr ? tpm_.engine->execute(request.locality, request.command, ring_.response_area())
+                                      : tracer->execute(*tpm_.engine, request, ring_.response_area());
     tpm_.host->end_command();
     ring_.finish(length);
 
     uint64_t now_us = tpm_.host->now_us();
     note(now_us - begun_us);
+    if (tracer != nullptr) tracer->tell(now_us - begun_us);
     statistics_.commits = tpm_.engine->commits();
     untold_ = true;
     if (now_us - told_at_us_ >= kStatisticsPeriodUs) tell(now_us);

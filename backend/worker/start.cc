@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 
 #include "backend/ring/page.h"
@@ -43,11 +44,11 @@ Result<T> otherwise(xen::Result<T> result, Failure why) {
 constexpr uint8_t kFirstAfterBoot = 8;
 
 Result<> check(const Start& start) {
-  bool known =
-      start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Clone;
+  bool known = start.version == message::kVersion && start.kind >= StartKind::PowerOn && start.kind <= StartKind::Clone;
   // A new instance has no past to go on from.
   bool makes = start.kind == StartKind::PowerOn || start.kind == StartKind::Manufacture;
-  bool sensible = (start.epoch > 0 || makes) && (start.epoch > 0) != start.permanent.empty() &&
+  bool few_pages = start.extra_pages.refs.items.size() <= message::kMostExtraPages;
+  bool sensible = few_pages && (start.epoch > 0 || makes) && (start.epoch > 0) != start.permanent.empty() &&
                   (start.epoch == 0 || start.kind != StartKind::Manufacture) &&
                   (start.ring_version == 1 || start.ring_version == 2) &&
                   (start.extends.items.empty() || start.kind == StartKind::PowerOn) &&
@@ -95,10 +96,10 @@ bool become_another(tpm::Engine& engine, Host& host) {
       {.certify = [&host](base::View modulus) { return host.endorsed(endorsement_of(modulus, true)); }});
 }
 
-Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, Host& host) {
+Result<std::unique_ptr<tpm::Engine>> engine_with_permanent(const Start& start, Host& host, size_t packet_bytes) {
   tpm::Settings settings;
   settings.physical_presence_command = start.physical_presence_command;
-  settings.buffer_bytes = kPacketBytes;
+  settings.buffer_bytes = static_cast<uint32_t>(packet_bytes);
   if (start.epoch == 0) {
     auto engine = tpm::Engine::manufacture(
         host, settings,
@@ -130,25 +131,26 @@ bool resume_from_journal(const Start& start, const std::optional<Recovered>& rec
 }
 
 // What the guest finds in its PCRs: it cannot have done that itself, nor undo it.
-void extend_all(tpm::Engine& engine, const std::vector<message::Extend>& extends) {
+void extend_all(tpm::Engine& engine, const std::vector<message::Extend>& extends, size_t packet_bytes) {
   std::array<uint8_t, 34> extend = {0x00, 0xc1, 0, 0, 0, 34, 0, 0, 0, 0x14};
   for (const message::Extend& one : extends) {
     extend[13] = one.pcr;
     std::copy(one.digest.begin(), one.digest.end(), extend.begin() + 14);
-    std::array<uint8_t, kPacketBytes> response{};
+    base::Bytes response(packet_bytes);
     engine.execute(0, base::ForeignBytes::read_only(extend), base::ForeignBytes(response));
     VERIFY(std::equal(response.begin() + 6, response.begin() + 10, std::array<uint8_t, 4>{}.begin()));
   }
 }
 
-Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& recovered, tpm::Engine& engine) {
+Result<> take_up_volatile(const Start& start, const std::optional<Recovered>& recovered, tpm::Engine& engine,
+                          size_t packet_bytes) {
   switch (start.kind) {
     case StartKind::PowerOn:
       engine.power_on();
       if (!engine.startup()) {
         base::log(base::Level::Error, "the TPM failed its self-test");
       } else {
-        extend_all(engine, start.extends.items);
+        extend_all(engine, start.extends.items, packet_bytes);
       }
       return {};
     case StartKind::Reconnect: {
@@ -178,9 +180,32 @@ Result<> confine(const Guest* guest, const Start& start, uid_t uid_base) {
 }
 
 Result<> make_ready(LiveTpm& live, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
-  live.engine = TRY(engine_with_permanent(start, *live.host));
-  TRY(take_up_volatile(start, recovered, *live.engine));
+  size_t packet_bytes = live.guest ? live.guest->back_half().response_area().size() : kPacketBytes;
+  live.engine = TRY(engine_with_permanent(start, *live.host, packet_bytes));
+  TRY(take_up_volatile(start, recovered, *live.engine, packet_bytes));
   return confine(live.guest.get(), start, uid_base);
+}
+
+// The ring's page alone when there are no others.
+Result<xen::GrantMapping> map_ring(xen::DomId guest, uint32_t ring, const message::ExtraPages& extra) {
+  std::vector<xen::GrantRef> refs = {xen::GrantRef{ring}};
+  for (uint32_t ref : extra.refs.items) refs.push_back(xen::GrantRef{ref});
+  Failure why = extra.refs.items.empty() ? Failure::CannotMap : Failure::BadExtraPages;
+  xen::Gnttab gnttab = TRY(otherwise(xen::Gnttab::open(), Failure::CannotMap));
+  return otherwise(xen::GrantMapping::map(std::move(gnttab), guest, refs), why);
+}
+
+// What the frontend has put on the list, each page once; what stands there later is of no account.
+Result<message::ExtraPages> announced(xen::DomId guest, uint32_t ring) {
+  xen::GrantMapping page = TRY(map_ring(guest, ring, {}));
+  auto refs = extra_pages_on(page.bytes(), message::kMostExtraPages);
+  if (!refs) return because(Failure::BadExtraPages, "more extra pages than were offered");
+  std::set<uint32_t> different(refs->begin(), refs->end());
+  different.insert(ring);
+  if (different.size() != refs->size() + 1) return because(Failure::BadExtraPages, "an extra page is listed twice");
+  message::ExtraPages extra{.frozen = true};
+  extra.refs.items = std::move(*refs);
+  return extra;
 }
 
 std::unique_ptr<LiveTpm> give_up(vault::Fd& manager, Failure why) {
@@ -208,9 +233,12 @@ Result<std::unique_ptr<Guest>> join_guest(const Start& start, Inheritance& inher
 
 }  // namespace
 
-Guest::Guest(xen::GrantMapping mapping, xen::EventChannel channel, std::unique_ptr<Transfers> transfers,
-             uint8_t localities)
-    : mapping_(std::move(mapping)), channel_(std::move(channel)), transfers_(std::move(transfers)) {
+Guest::Guest(xen::GrantMapping mapping, xen::EventChannel channel, message::ExtraPages extra,
+             std::unique_ptr<Transfers> transfers, uint8_t localities)
+    : mapping_(std::move(mapping)),
+      channel_(std::move(channel)),
+      extra_pages_(std::move(extra)),
+      transfers_(std::move(transfers)) {
   if (transfers_) {
     ring_ = std::make_unique<LegacyRing>(mapping_.bytes(), *transfers_, *this);
   } else {
@@ -220,16 +248,17 @@ Guest::Guest(xen::GrantMapping mapping, xen::EventChannel channel, std::unique_p
 
 base::Result<std::unique_ptr<Guest>, Failure> Guest::join(const Start& start, std::unique_ptr<Transfers> transfers) {
   xen::DomId guest{start.domain};
-  xen::Gnttab gnttab = TRY(otherwise(xen::Gnttab::open(), Failure::CannotMap));
-  xen::GrantMapping mapping = TRY(
-      otherwise(xen::GrantMapping::map(std::move(gnttab), guest, xen::GrantRef{start.grant_ref}), Failure::CannotMap));
+  message::ExtraPages extra = start.extra_pages;
+  if (start.ring_version == 1) extra = {.frozen = true};
+  if (!extra.frozen) extra = TRY(announced(guest, start.grant_ref));
+  xen::GrantMapping mapping = TRY(map_ring(guest, start.grant_ref, extra));
   mapping.close_device();
   xen::EventChannel channel =
       TRY(otherwise(xen::EventChannel::bind(guest, xen::Port{start.port}), Failure::CannotBind));
   TRY(otherwise(channel.restrict_to(guest), Failure::CannotLockDown));
   if (start.ring_version == 1) TRY(otherwise(forget_binding(channel), Failure::CannotBind));
   return std::unique_ptr<Guest>(
-      new Guest(std::move(mapping), std::move(channel), std::move(transfers), start.localities));
+      new Guest(std::move(mapping), std::move(channel), std::move(extra), std::move(transfers), start.localities));
 }
 
 void Guest::ring() {
@@ -265,7 +294,9 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
     inheritance.transfers = vault::Fd();
   }
   Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
-  Host::Identity identity{start.uuid, start.domain, start.device, start.power_cycle, start.instance_key};
+  Host::Identity identity{start.uuid,         start.domain,
+                          start.device,       start.power_cycle,
+                          start.instance_key, live->guest ? live->guest->extra_pages() : message::ExtraPages{}};
   live->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take(),
                                       options.commit_patience);
   auto ready = make_ready(*live, start, recovered, options.uid_base);

@@ -15,19 +15,23 @@ namespace backend {
 // A guest's ring: its page, the event channel beside it, and for version 1 what fetches and delivers.
 class Guest : public Doorbell {
  public:
-  // Maps, binds, restricts the channel to the guest, and closes the grant device.
+  // Maps, binds, restricts the channel to the guest, and closes the grant device. Extra pages that nobody has read yet
+  // are read from the page.
   static base::Result<std::unique_ptr<Guest>, message::Failure> join(const message::Start& start,
                                                                      std::unique_ptr<Transfers> transfers);
 
   void ring() override;
   Ring& back_half() { return *ring_; }
   const xen::EventChannel& channel() const { return channel_; }
+  const message::ExtraPages& extra_pages() const { return extra_pages_; }
 
  private:
-  Guest(xen::GrantMapping mapping, xen::EventChannel channel, std::unique_ptr<Transfers> transfers, uint8_t localities);
+  Guest(xen::GrantMapping mapping, xen::EventChannel channel, message::ExtraPages extra,
+        std::unique_ptr<Transfers> transfers, uint8_t localities);
 
   xen::GrantMapping mapping_;
   xen::EventChannel channel_;
+  message::ExtraPages extra_pages_;
   std::unique_ptr<Transfers> transfers_;  // null: version 2
   std::unique_ptr<Ring> ring_;
 };

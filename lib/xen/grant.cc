@@ -11,17 +11,20 @@ Result<Gnttab> Gnttab::open() {
   return Gnttab(std::move(device));
 }
 
-Result<GrantMapping> GrantMapping::map(Gnttab gnttab, DomId domain, GrantRef ref) {
-  void* at = xengnttab_map_grant_ref(gnttab.device_.get(), static_cast<uint32_t>(domain), static_cast<uint32_t>(ref),
-                                     PROT_READ | PROT_WRITE);
+Result<GrantMapping> GrantMapping::map(Gnttab gnttab, DomId domain, std::span<const GrantRef> refs) {
+  std::vector<uint32_t> numbers;
+  for (GrantRef ref : refs) numbers.push_back(static_cast<uint32_t>(ref));
+  void* at = xengnttab_map_domain_grant_refs(gnttab.device_.get(), static_cast<uint32_t>(numbers.size()),
+                                             static_cast<uint32_t>(domain), numbers.data(), PROT_READ | PROT_WRITE);
   if (at == nullptr) return failed("map grant");
-  return GrantMapping(std::move(gnttab), {static_cast<uint8_t*>(at), kPageBytes});
+  return GrantMapping(std::move(gnttab), {static_cast<uint8_t*>(at), kPageBytes * numbers.size()});
 }
 
 GrantMapping::~GrantMapping() {
   if (memory_.empty()) return;
   if (gnttab_.device_ != nullptr) {
-    static_cast<void>(xengnttab_unmap(gnttab_.device_.get(), memory_.data(), 1));
+    static_cast<void>(
+        xengnttab_unmap(gnttab_.device_.get(), memory_.data(), static_cast<uint32_t>(memory_.size() / kPageBytes)));
   } else {
     static_cast<void>(munmap(memory_.data(), memory_.size()));
   }
@@ -78,6 +81,24 @@ Result<GrantShare> GrantShare::share(DomId with) {
 
 GrantShare::~GrantShare() {
   if (!memory_.empty()) static_cast<void>(xengntshr_unshare(device_.get(), memory_.data(), 1));
+}
+
+Result<GrantArea> GrantArea::share(DomId with, size_t n_pages) {
+  Device device(xengntshr_open(nullptr, 0));
+  if (device == nullptr) return failed("open grant sharing device");
+  std::vector<uint32_t> numbers(n_pages);
+  void* at =
+      xengntshr_share_pages(device.get(), static_cast<uint32_t>(with), static_cast<int>(n_pages), numbers.data(), 1);
+  if (at == nullptr) return failed("share pages");
+  std::vector<GrantRef> refs;
+  for (uint32_t number : numbers) refs.push_back(GrantRef{number});
+  return GrantArea(std::move(device), {static_cast<uint8_t*>(at), kPageBytes * n_pages}, std::move(refs));
+}
+
+GrantArea::~GrantArea() {
+  if (memory_.empty()) return;
+  auto n_pages = static_cast<uint32_t>(memory_.size() / kPageBytes);
+  static_cast<void>(xengntshr_unshare(device_.get(), memory_.data(), n_pages));
 }
 
 }  // namespace xen

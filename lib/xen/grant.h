@@ -7,6 +7,9 @@ extern "C" {
 #include <xengnttab.h>
 }
 
+#include <span>
+#include <vector>
+
 #include "lib/base/foreign_bytes.h"
 #include "lib/xen/handle.h"
 
@@ -27,11 +30,14 @@ class Gnttab {
   Device device_;
 };
 
-// One page of another domain, mapped for reading and writing until this dies.
+// Pages of another domain, one behind the other, mapped for reading and writing until this dies.
 class GrantMapping {
  public:
   // Takes the device along: the kernel keeps a mapping made through it until both are gone.
-  static Result<GrantMapping> map(Gnttab gnttab, DomId domain, GrantRef ref);
+  static Result<GrantMapping> map(Gnttab gnttab, DomId domain, std::span<const GrantRef> refs);
+  static Result<GrantMapping> map(Gnttab gnttab, DomId domain, GrantRef ref) {
+    return map(std::move(gnttab), domain, std::span(&ref, 1));
+  }
   GrantMapping(GrantMapping&& from) noexcept
       : gnttab_(std::move(from.gnttab_)), memory_(std::exchange(from.memory_, {})) {}
   GrantMapping& operator=(GrantMapping&&) = delete;
@@ -89,6 +95,28 @@ class GrantShare {
   Device device_;
   std::span<uint8_t> memory_;
   GrantRef ref_;
+};
+
+// Pages of ours, one behind the other, that another domain may map and write.
+class GrantArea {
+ public:
+  static Result<GrantArea> share(DomId with, size_t n_pages);
+  GrantArea(GrantArea&& from) noexcept
+      : device_(std::move(from.device_)), memory_(std::exchange(from.memory_, {})), refs_(std::move(from.refs_)) {}
+  GrantArea& operator=(GrantArea&&) = delete;
+  ~GrantArea();
+
+  base::ForeignBytes bytes() const { return base::ForeignBytes(memory_); }
+  const std::vector<GrantRef>& refs() const { return refs_; }
+
+ private:
+  using Device = Handle<xengntshr_handle, xengntshr_close>;
+  GrantArea(Device device, std::span<uint8_t> memory, std::vector<GrantRef> refs)
+      : device_(std::move(device)), memory_(memory), refs_(std::move(refs)) {}
+
+  Device device_;
+  std::span<uint8_t> memory_;
+  std::vector<GrantRef> refs_;
 };
 
 }  // namespace xen

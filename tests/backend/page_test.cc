@@ -123,6 +123,60 @@ TEST_F(Page, AnswersExtraPagesBehindTheirList) {
   }
 }
 
+// A page with three more behind it.
+class LongPage : public testing::Test {
+ protected:
+  static constexpr size_t kPacketAt = 8 + 4 * 3, kRoom = 4 * 4096 - kPacketAt;
+  void submit(uint32_t length, uint8_t extra) {
+    for (size_t i = 0; i < 4; i++) memory_[i] = static_cast<uint8_t>(length >> (8 * i));
+    memory_[4] = 1;
+    memory_[7] = extra;
+  }
+  alignas(8) std::array<uint8_t, 4 * 4096> memory_{};
+  CountingDoorbell bell_;
+  TpmPage page_{base::ForeignBytes(memory_), 1, bell_};
+};
+
+TEST_F(LongPage, HasThePacketBehindTheList) {
+  EXPECT_EQ(page_.packet_bytes(), kRoom);
+  EXPECT_EQ(page_.response_area().size(), kRoom);
+  memory_[kPacketAt] = 0xaa;
+  memory_.back() = 0xbb;
+  submit(kRoom, 3);
+  auto request = page_.take();
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request.value().command.size(), kRoom);
+  EXPECT_EQ(request.value().command.load<uint8_t>(0), 0xaa);
+  EXPECT_EQ(request.value().command.load<uint8_t>(kRoom - 1), 0xbb);
+  ASSERT_TRUE(page_.response_area().store<uint8_t>(0, 0xcc));
+  EXPECT_EQ(memory_[kPacketAt], 0xcc);
+  page_.finish(kRoom);
+}
+
+TEST_F(LongPage, RefusesALengthBeyondItsPages) {
+  submit(kRoom + 1, 3);
+  EXPECT_EQ(page_.take().error(), Refusal::BadLength);
+}
+
+TEST_F(LongPage, RefusesAnotherNumberOfPages) {
+  for (unsigned extra = 0; extra < 256; extra++) {
+    submit(10, static_cast<uint8_t>(extra));
+    auto request = page_.take();
+    EXPECT_EQ(request.ok(), extra == 3) << extra;
+    if (!request.ok()) {
+      EXPECT_EQ(request.error(), Refusal::ExtraPages);
+    }
+  }
+}
+
+TEST_F(LongPage, ReadsTheListAsFarAsItMay) {
+  memory_[7] = 2;
+  memory_[8] = 5;
+  memory_[13] = 1;
+  EXPECT_EQ(backend::extra_pages_on(base::ForeignBytes(memory_), 7), (std::vector<uint32_t>{5, 256}));
+  EXPECT_FALSE(backend::extra_pages_on(base::ForeignBytes(memory_), 1).has_value());
+}
+
 TEST_F(Page, HasNothingToDoWhenIdleOrFinished) {
   for (unsigned state : {0u, 2u}) {
     write_header(0xffffffff, state, 255, 255, 255);

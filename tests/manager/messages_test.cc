@@ -30,8 +30,9 @@ Start a_start() {
 
 template <class M>
 class Messages : public ::testing::Test {};
-using Every = ::testing::Types<Start, Committed, Freeze, Thaw, Stop, Adopt, Hello, Ready, Failed, Commit, Snapshot,
-                               Statistics, Certificate, Endorsement, Measure, Measuring, Measured, NotMeasured>;
+using Every =
+    ::testing::Types<Start, Committed, Freeze, Thaw, Stop, Trace, Adopt, Hello, Ready, Failed, Commit, Snapshot,
+                     Statistics, Certificate, Endorsement, Measure, Measuring, Measured, NotMeasured>;
 TYPED_TEST_SUITE(Messages, Every);
 
 TYPED_TEST(Messages, AreWholeOrNothing) {

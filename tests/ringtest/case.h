@@ -45,6 +45,7 @@ using BackCase = Case<Back>;
 std::span<const FrontCase> front_connect_cases();
 std::span<const FrontCase> front_close_cases();
 std::span<const FrontCase> front_request_cases();
+std::span<const FrontCase> front_extra_pages_cases();
 std::span<const FrontCase> front_cancel_cases();
 std::span<const FrontCase> front_hostile_cases();
 std::span<const FrontCase> front_timing_cases();

@@ -13,8 +13,9 @@ std::vector<C> joined(std::initializer_list<std::span<const C>> parts) {
 }  // namespace
 
 std::vector<FrontCase> all_front_cases() {
-  return joined<FrontCase>({front_connect_cases(), front_close_cases(), front_request_cases(), front_cancel_cases(),
-                            front_hostile_cases(), front_timing_cases(), front_legacy_cases()});
+  return joined<FrontCase>({front_connect_cases(), front_close_cases(), front_request_cases(),
+                            front_extra_pages_cases(), front_cancel_cases(), front_hostile_cases(),
+                            front_timing_cases(), front_legacy_cases()});
 }
 
 std::vector<BackCase> all_back_cases() {

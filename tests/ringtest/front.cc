@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "lib/base/verify.h"
+
 namespace ringtest {
 
 Outcome<std::unique_ptr<Front>> Front::open(unsigned device, Patience patience) {
@@ -24,7 +26,8 @@ Outcome<std::unique_ptr<Front>> Front::open(unsigned device, Patience patience) 
 
 Outcome<> Front::bring_to(Start start) {
   bool fresh = node(front_ / "state") == kInitialising && backend_state() == kInitWait && !share_;
-  bool connected = share_ && channel_ && node(front_ / "state") == kConnected && backend_state() == kConnected;
+  bool connected =
+      share_ && !extra_ && channel_ && node(front_ / "state") == kConnected && backend_state() == kConnected;
   if (start == Start::Announced) return fresh ? Outcome<>() : start_anew();
   connected = connected && legacy_ == (start == Start::Legacy);
   if (connected && legacy_) return {};
@@ -36,12 +39,23 @@ Outcome<> Front::bring_to(Start start) {
   return start == Start::Legacy ? connect_legacy() : connect();
 }
 
-Outcome<> Front::make_ring() {
+Outcome<> Front::make_ring(size_t n_extra_pages) {
   constexpr size_t kStateAt = 4;
   legacy_ = false;
   trace.did("share a page, allocate a port");
   share_.emplace(TRY(xen::GrantShare::share(backend_, kStateAt)));
   channel_.emplace(TRY(xen::EventChannel::bind_unbound(backend_)));
+  extra_.reset();
+  if (n_extra_pages == 0) return {};
+  constexpr size_t kCountAt = 7;
+  trace.did("list " + std::to_string(n_extra_pages) + " extra pages");
+  extra_.emplace(TRY(xen::GrantArea::share(backend_, n_extra_pages)));
+  client::Out list;
+  for (size_t i = 0; i < n_extra_pages; i++) {
+    for (int shift = 0; shift < 32; shift += 8) list.u8(extra_ref(i) >> shift & 0xff);
+  }
+  page().store_bytes(kHeader, list);
+  page().store_byte(kCountAt, static_cast<uint8_t>(n_extra_pages));
   return {};
 }
 
@@ -57,8 +71,8 @@ Outcome<> Front::offer() {
   return {};
 }
 
-Outcome<> Front::connect() {
-  TRY(make_ring());
+Outcome<> Front::connect(size_t n_extra_pages) {
+  TRY(make_ring(n_extra_pages));
   TRY(offer());
   TRY(await_backend({kConnected}));
   return set_state(kConnected);
@@ -101,6 +115,7 @@ Outcome<> Front::close() {
   TRY(set_state(kClosed));
   auto closed = await_backend({kClosed, ""});
   share_.reset();
+  extra_.reset();
   channel_.reset();
   if (!closed.ok()) return closed.error();
   return {};
@@ -150,7 +165,14 @@ bool Front::bell(milliseconds most) {
 
 void Front::submit(const Bytes& command, uint8_t locality) {
   drain();
-  put({.length = static_cast<uint32_t>(command.size()), .state = kSubmit, .locality = locality}, command);
+  Header header{.length = static_cast<uint32_t>(command.size()),
+                .state = kSubmit,
+                .locality = locality,
+                .n_extra_pages = static_cast<uint8_t>(n_extra_pages())};
+  size_t first = std::min(command.size(), kPage - header.packet_at());
+  auto end = command.begin() + static_cast<std::ptrdiff_t>(first);
+  if (first < command.size()) VERIFY(extra_->bytes().store_bytes(0, Bytes(end, command.end())));
+  put(header, Bytes(command.begin(), end));
   notify();
 }
 
@@ -173,9 +195,16 @@ Outcome<Header> Front::await_end() {
 Outcome<Bytes> Front::response() {
   Header header = TRY(await_end());
   TRY(expect(header.state == kFinish, "the request ended in " + name_of_state(header.state) + ", not FINISH"));
-  TRY(expect(header.length >= 10 && header.length <= kLongestPacket,
-             "an answer of " + std::to_string(header.length) + " bytes"));
+  // The backend does not own the count: the packet is where it was put.
+  header.n_extra_pages = static_cast<uint8_t>(n_extra_pages());
+  size_t room = (n_extra_pages() + 1) * kPage - header.packet_at();
+  TRY(expect(header.length >= 10 && header.length <= room, "an answer of " + std::to_string(header.length) + " bytes"));
   Bytes packet = page().packet(header);
+  if (packet.size() < header.length) {
+    Bytes rest(header.length - packet.size());
+    VERIFY(extra_->bytes().load_bytes(0, rest));
+    packet.insert(packet.end(), rest.begin(), rest.end());
+  }
   TRY(expect(size_in(packet) == header.length, "length is " + std::to_string(header.length) +
                                                    " and no TPM response of that size is at " +
                                                    std::to_string(header.packet_at()) + ": " + client::hex(packet)));

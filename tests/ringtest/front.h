@@ -17,14 +17,14 @@ class Front : public Half {
   Outcome<> bring_to(Start start);
 
   // ---- The handshake ----
-  // A page and a port that only the backend can join. Writes nothing to XenStore.
-  Outcome<> make_ring();
+  // A page and a port that only the backend can join, with so many extra pages on its list. Writes nothing to XenStore.
+  Outcome<> make_ring(size_t n_extra_pages = 0);
   std::string ref() const { return std::to_string(static_cast<uint32_t>(share_->ref())); }
   std::string port() const { return std::to_string(static_cast<uint32_t>(channel_->port())); }
   // The three nodes, then state 3.
   Outcome<> offer();
   // make_ring(), offer(), until both halves are Connected.
-  Outcome<> connect();
+  Outcome<> connect(size_t n_extra_pages = 0);
   // The same by version 1, offered in that state.
   Outcome<> connect_legacy(const char* state = kInitialised, bool then_connected = true);
   // Two nodes, then the state.
@@ -46,6 +46,8 @@ class Front : public Half {
   // close(), then 1, until the backend waits for a new ring.
   Outcome<> start_anew();
   void drop_page() { share_.reset(); }
+  void drop_extra_pages() { extra_.reset(); }
+  uint32_t extra_ref(size_t i) const { return static_cast<uint32_t>(extra_->refs()[i]); }
   void drop_port() { channel_.reset(); }
   bool has_ring() const { return share_.has_value(); }
 
@@ -57,7 +59,7 @@ class Front : public Half {
   void drain() const;
   // Whether the backend rings within that time.
   bool bell(milliseconds most);
-  // An ordinary request, and its notification.
+  // An ordinary request over all pages, and its notification.
   void submit(const Bytes& command, uint8_t locality = 0);
   // The header once the request in flight is over: FINISH or IDLE, and the bell has rung.
   Outcome<Header> await_end();
@@ -86,8 +88,11 @@ class Front : public Half {
 
   xen::Path front_, back_;
   xen::DomId backend_;
+  size_t n_extra_pages() const { return extra_ ? extra_->refs().size() : 0; }
+
   bool legacy_ = false;
   std::optional<xen::GrantShare> share_;
+  std::optional<xen::GrantArea> extra_;
   std::optional<xen::EventChannel> channel_;
 };
 
