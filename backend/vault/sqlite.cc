@@ -168,18 +168,18 @@ Result<> SqliteVault::unused(const Uuid& uuid) {
 Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items) {
   TRY(unused(uuid));
   if (TRY(create_from_spare(uuid, settings, items))) return {};
-  return insert_new(uuid, settings, {}, items);
+  return insert_new(uuid, settings, {}, items, deed(Happened::Created));
 }
 
 Result<> SqliteVault::create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
-                                  const std::vector<ItemValue>& items) {
+                                  const std::vector<ItemValue>& items, const std::string& whose) {
   TRY(unused(uuid));
-  return insert_new(uuid, settings, permanent, items);
+  return insert_new(uuid, settings, permanent, items, deed(Happened::Imported, whose));
 }
 
 // Without a permanent state: it has none yet.
 Result<> SqliteVault::insert_new(const Uuid& uuid, const Settings& settings, base::View permanent,
-                                 const std::vector<ItemValue>& items) {
+                                 const std::vector<ItemValue>& items, const Deed& first) {
   Instance instance{.settings = settings, .created = static_cast<uint64_t>(::time(nullptr))};
   fill_random(instance.key);
   Row row{.uuid = uuid, .record = sealed_record(master_, uuid, 1, instance)};
@@ -190,7 +190,7 @@ Result<> SqliteVault::insert_new(const Uuid& uuid, const Settings& settings, bas
   auto insert = [&](Database& database) -> Sql<Result<>> {
     TRY(insert_row(database, row));
     static_cast<void>(TRY(write_items(database, uuid, items)));
-    TRY(begin_history(database, uuid, deed(Happened::Created)));
+    TRY(begin_history(database, uuid, first));
     return Result<>();
   };
   TRY(change({insert, [&](const Database& database) { return has_record(database, uuid, row.record); }}));
