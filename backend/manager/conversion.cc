@@ -92,7 +92,7 @@ vault::Result<Manager::Remarks> Manager::taken_over(const Foreign& foreign, cons
   std::vector<vault::ItemValue> items = measure::items_of(policy_.measure);
   identity::Endorsement key{.present = converted.endorsement_key, .modulus = converted.modulus};
   items.push_back({vault::Item::Endorsement, wire::encode(key)});
-  TRY(vault_.create_from(foreign.uuid, settings, converted.permanent, items));
+  TRY(vault_.create_from(foreign.uuid, settings, converted.permanent, items, "a state of swtpm"));
   event(Level::Notice, "taken-over", foreign.uuid, "new instance from a state of swtpm, whose keys it has");
   look_again(foreign.uuid);
   return remarks;

@@ -15,9 +15,8 @@ namespace {
 
 using base::Level;
 
-Refusal quarantined(std::string why) {
-  return {Refusal::Kind::Quarantined, std::move(why) +
-                                          "; the stored state is kept: restore it from a backup, trust it " +
+Refusal quarantined(const std::string& why) {
+  return {Refusal::Kind::Quarantined, why + "; the stored state is kept: restore it from a backup, trust it " +
                                           "again with `vtpmctl quarantine --lift`, or remove it with `vtpmctl delete`"};
 }
 Refusal unknown() { return {Refusal::Kind::Unknown, "there is no such instance"}; }
@@ -168,18 +167,18 @@ Result<> SqliteVault::unused(const Uuid& uuid) {
 Result<> SqliteVault::create(const Uuid& uuid, const Settings& settings, const std::vector<ItemValue>& items) {
   TRY(unused(uuid));
   if (TRY(create_from_spare(uuid, settings, items))) return {};
-  return insert_new(uuid, settings, {}, items);
+  return insert_new(uuid, settings, {}, items, deed(Happened::Created));
 }
 
 Result<> SqliteVault::create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
-                                  const std::vector<ItemValue>& items) {
+                                  const std::vector<ItemValue>& items, const std::string& whose) {
   TRY(unused(uuid));
-  return insert_new(uuid, settings, permanent, items);
+  return insert_new(uuid, settings, permanent, items, deed(Happened::Imported, whose));
 }
 
 // Without a permanent state: it has none yet.
 Result<> SqliteVault::insert_new(const Uuid& uuid, const Settings& settings, base::View permanent,
-                                 const std::vector<ItemValue>& items) {
+                                 const std::vector<ItemValue>& items, const Deed& first) {
   Instance instance{.settings = settings, .created = static_cast<uint64_t>(::time(nullptr))};
   fill_random(instance.key);
   Row row{.uuid = uuid, .record = sealed_record(master_, uuid, 1, instance)};
@@ -190,7 +189,7 @@ Result<> SqliteVault::insert_new(const Uuid& uuid, const Settings& settings, bas
   auto insert = [&](Database& database) -> Sql<Result<>> {
     TRY(insert_row(database, row));
     static_cast<void>(TRY(write_items(database, uuid, items)));
-    TRY(begin_history(database, uuid, deed(Happened::Created)));
+    TRY(begin_history(database, uuid, first));
     return Result<>();
   };
   TRY(change({insert, [&](const Database& database) { return has_record(database, uuid, row.record); }}));
@@ -214,7 +213,7 @@ Result<Instance> SqliteVault::load(const Uuid& uuid) {
 Result<Instance> SqliteVault::load_locked(const Uuid& uuid) {
   Register::Known* known = register_.find(uuid);
   if (known == nullptr) return unknown();
-  if (!known->quarantine.empty()) return quarantined(known->quarantine);
+  if (!known->quarantine.empty()) return quarantined("it is quarantined: " + known->quarantine);
   Row row = TRY(read(uuid));
   Instance instance = TRY(opened(row));
   TRY(examine(uuid, row, instance));
@@ -224,7 +223,7 @@ Result<Instance> SqliteVault::load_locked(const Uuid& uuid) {
 void SqliteVault::commit(const Uuid& uuid, uint64_t expected, base::View permanent, Done done) {
   Register::Known* known = register_.find(uuid);
   if (known == nullptr || known->removed) return done(unknown());
-  if (!known->quarantine.empty()) return done(quarantined(known->quarantine));
+  if (!known->quarantine.empty()) return done(quarantined("it is quarantined: " + known->quarantine));
   if (auto is_here = here(uuid); !is_here.ok()) return done(is_here.error());
   if (auto seen = seen_.find(uuid); seen != seen_.end() && seen->second > expected + 1) {
     return done(Refusal{Refusal::Kind::Conflict, "the stored epoch is another one"});

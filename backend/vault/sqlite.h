@@ -35,7 +35,7 @@ class SqliteVault : public Vault {
   Result<> create_copy(const Copy& copy) override;
   bool is_copy(const Uuid& uuid, const Uuid& source) override;
   Result<> create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
-                       const std::vector<ItemValue>& items) override;
+                       const std::vector<ItemValue>& items, const std::string& whose) override;
   Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,
                      const std::vector<ItemValue>& items) override;
   Result<> drop_spares() override;
@@ -77,7 +77,7 @@ class SqliteVault : public Vault {
   // Nothing when an instance may be made with it.
   Result<> unused(const Uuid& uuid);
   Result<> insert_new(const Uuid& uuid, const Settings& settings, base::View permanent,
-                      const std::vector<ItemValue>& items);
+                      const std::vector<ItemValue>& items, const Deed& first);
   // Nothing when it may be served from here.
   Result<> here(const Uuid& uuid) const;
 

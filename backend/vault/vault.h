@@ -78,9 +78,9 @@ enum class Item : uint8_t {
   Endorsement = 5,  // the endorsement key as it was last told, and its certificate
   Origin = 6,       // of one that was restored here: the vault keeps it
   // Of the host:
-  Authority = 64,    // key and certificate that endorsement keys are certified with
-  Identity = 65,     // the key other hosts know this one by
-  Peers = 66,        // the keys this host knows others by
+  Authority = 64,  // key and certificate that endorsement keys are certified with
+  Identity = 65,   // the key other hosts know this one by
+  Peers = 66,      // the keys this host knows others by
 };
 struct ItemValue {
   Item item{};
@@ -131,9 +131,9 @@ class Vault : public Holdings {
   virtual Result<> create_copy(const Copy& copy) = 0;
   // Whether it was made so, of that source.
   virtual bool is_copy(const Uuid& uuid, const Uuid& source) = 0;
-  // As create(), with this permanent state, which is plain, as epoch 1.
+  // As create(), with this permanent state, which is plain, as epoch 1. The history tells `whose` it was.
   virtual Result<> create_from(const Uuid& uuid, const Settings& settings, base::View permanent,
-                               const std::vector<ItemValue>& items) = 0;
+                               const std::vector<ItemValue>& items, const std::string& whose) = 0;
   // Keeps a TPM that was made in advance: `permanent` is sealed under `key` as epoch 1 of `uuid`, which names nothing
   // else. The items become those of the instance.
   virtual Result<> add_spare(const Uuid& uuid, const InstanceKey& key, const Settings& settings, base::View permanent,

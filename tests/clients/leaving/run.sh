@@ -102,6 +102,7 @@ test_import() {
   says "with --yes it is taken over" "instance $instance" \
     vtpmctl import --swtpm "$work/swtpm" --uuid $instance --label 'left swtpm' --yes
   denied "once" 'this uuid' vtpmctl import --swtpm "$work/swtpm" --uuid $instance --yes
+  says "its history begins with that" 'imported.*a state of swtpm' vtpmctl show --history $instance
   equal "the directory is as it was" "$(sha1sum "$work/swtpm"/tpm-00.*)" "$before"
 }
 
