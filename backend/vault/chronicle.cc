@@ -34,8 +34,8 @@ Deed deed_of(const Passage& passage) {
 }
 
 bool is_last(const History& history, const Deed& deed) {
-  const Deed* last = history.last(
-      {Happened::Exported, Happened::Kept, Happened::MovedOut, Happened::Arrived, Happened::Came, Happened::Discarded, Happened::Restored});
+  const Deed* last = history.last({Happened::Exported, Happened::Kept, Happened::MovedOut, Happened::Arrived,
+                                   Happened::Came, Happened::Discarded, Happened::Restored});
   return last != nullptr && last->what == deed.what && last->number == deed.number;
 }
 
@@ -126,7 +126,9 @@ void SqliteVault::tell_passages(const Ledger& before) {
   };
   for (const auto& [uuid, passage] : now) {
     if (!changed(uuid, passage)) continue;
-    tell_later([&](const Database& database) { return tell_passage(database, uuid, passage); });
+    tell_later([this, &uuid = uuid, &passage = passage](const Database& database) {
+      return tell_passage(database, uuid, passage);
+    });
   }
 }
 

@@ -31,11 +31,13 @@ left_running() {
 }
 
 [ -s /run/guests/g.domid ] || guest_ready g || exit
+device=/sys/bus/xen/devices/vtpm-0
 case $1 in
   start-stock)
-    # A backend that closed has made the kernel forget the device; state 1 makes it a new one. With the driver loaded, the
-    # kernel would probe it in the thread that hears of XenStore, and hear nothing until the driver gives up.
-    order "{ [ -e /sys/bus/xen/devices/vtpm-0 ] || xenstore-write device/vtpm/0/state 1
+    # A backend that closed has made the kernel forget the device; state 1 makes it a new one, which must be there before
+    # the driver: else the kernel probes it in the thread that hears of XenStore, and hears nothing until the driver gives up.
+    order "{ [ -e $device ] || xenstore-write device/vtpm/0/state 1
+      until [ -e $device ] || [ \$((n += 1)) -gt 100 ]; do sleep 0.1; done
       insmod /modules/xen-tpmfront.ko; } >/tmp/start.log 2>&1 </dev/null &"
     ;;
   # While a device is bound, the kernel's random numbers hold the module.
