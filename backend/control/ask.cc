@@ -16,27 +16,6 @@ namespace backend {
 
 using nlohmann::json;
 
-namespace {
-
-// The descriptor with the first byte.
-bool send_line(int socket, const std::string& line, int descriptor) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec part{const_cast<char*>(line.data()), line.size()};  // sendmsg() only reads
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1};
-  if (descriptor >= 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* extra = CMSG_FIRSTHDR(&message);
-    extra->cmsg_level = SOL_SOCKET;
-    extra->cmsg_type = SCM_RIGHTS;
-    extra->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(extra), &descriptor, sizeof(descriptor));
-  }
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(line.size());
-}
-
-}  // namespace
-
 json Control::ask(const json& request, int descriptor) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -50,7 +29,9 @@ json Control::ask(const json& request, int descriptor) {
     return failure("cannot reach the manager at " + path_ + ": " + strerror(errno) + "; " + why);
   }
   std::string line = request.dump() + "\n";
-  if (!send_line(fd_.get(), line, descriptor)) {
+  base::View bytes(static_cast<const uint8_t*>(static_cast<const void*>(line.data())), line.size());
+  // The descriptor with the first byte.
+  if (base::send_with(fd_.get(), bytes, descriptor, MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
     return failure("the manager closed the connection");
   }
   return next().value_or(failure("the manager closed the connection"));

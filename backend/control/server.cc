@@ -77,19 +77,11 @@ void ControlServer::close(int fd) {
 // With at most one descriptor.
 ssize_t ControlServer::take(int fd) {
   Client& client = clients_.at(fd);
-  std::array<char, 65536> chunk{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec part{chunk.data(), chunk.size()};
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.data(), .msg_controllen = control.size()};
-  ssize_t n = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  const cmsghdr* extra = n < 0 ? nullptr : CMSG_FIRSTHDR(&message);
-  if (extra != nullptr && extra->cmsg_type == SCM_RIGHTS && extra->cmsg_len == CMSG_LEN(sizeof(int))) {
-    int received = -1;
-    memcpy(&received, CMSG_DATA(extra), sizeof(received));
-    client.attached = vault::Fd(received);
-  }
-  if (n > 0) client.pending.append(chunk.data(), static_cast<size_t>(n));
-  return n;
+  std::array<uint8_t, 65536> chunk{};
+  base::Arrived arrived = base::receive_with(fd, chunk, MSG_DONTWAIT);
+  if (arrived.descriptor && !arrived.several) client.attached = std::move(arrived.descriptor);
+  if (arrived.n > 0) client.pending.append(chunk.begin(), chunk.begin() + arrived.n);
+  return arrived.n;
 }
 
 // False: the client has gone.
