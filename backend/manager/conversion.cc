@@ -15,11 +15,7 @@ using vault::Refusal;
 
 // What the process made of a state that may be anybody's.
 std::string text_of(const wire::SizedBytes& bytes) {
-  std::string text;
-  for (uint8_t c : bytes.view().first(std::min(bytes.size(), kLongestRemark))) {
-    text += c >= ' ' && c <= '~' ? static_cast<char>(c) : '?';
-  }
-  return text;
+  return base::plain_text(bytes.view().first(std::min(bytes.size(), kLongestRemark)));
 }
 
 Refusal not_taken(std::string why) { return {Refusal::Kind::Conflict, std::move(why)}; }
