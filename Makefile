@@ -108,9 +108,15 @@ $(B)/test/%.passed: $(B)/test/%
 	$(call say,TEST)
 	$(Q)$< --gtest_brief=1 && touch $@
 
+# Programs are built by all processors, also when make was not told so; tests run one after another.
+in_parallel = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+.PHONY: built
+built:
+	$(in_parallel) all $(TESTS)
+
 .PHONY: check check-unit check-loopback check-clients check-xen layering
 check-unit: $(TESTS:%=%.passed)
-check: layering check-unit check-loopback check-clients check-xen
+check: built layering check-unit check-loopback check-clients check-xen
 	@echo 'check: everything passed'
 
 # What needs no Xen, once more as another compiler and the sanitizers see it.

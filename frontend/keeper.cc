@@ -72,13 +72,9 @@ xen::Result<Keeper> Keeper::start() {
 }
 
 xen::Result<> Keeper::keep(int descriptor) {
-  Envelope envelope;
-  cmsghdr* rights = CMSG_FIRSTHDR(&envelope.header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(rights), &descriptor, sizeof(descriptor));
-  if (sendmsg(channel_.get(), &envelope.header, MSG_NOSIGNAL) != 1) return xen::failed("hand over an event channel");
+  const uint8_t nothing = 0;
+  if (base::send_with(channel_.get(), {&nothing, 1}, descriptor, MSG_NOSIGNAL) != 1)
+    return xen::failed("hand over an event channel");
   return {};
 }
 

@@ -60,10 +60,6 @@ xen::Result<Fd> listen_tcp(std::string_view host_and_port) {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) close(fd_);
-}
-
 xen::Result<Fd> listen_on(const std::string& address) {
   std::string_view text = address;
   if (text.starts_with("unix:")) return listen_unix(text.substr(5));

@@ -7,27 +7,12 @@
 #include <utility>
 
 #include "lib/base/bytes.h"
+#include "lib/base/fd.h"
 #include "lib/xen/handle.h"
 
 namespace frontend {
 
-// A descriptor that is closed with its owner.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& from) noexcept : fd_(std::exchange(from.fd_, -1)) {}
-  Fd& operator=(Fd&& from) noexcept {
-    std::swap(fd_, from.fd_);
-    return *this;
-  }
-  ~Fd();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using base::Fd;
 
 // A listening socket for "unix:PATH" or "tcp:HOST:PORT". EINVAL for anything else.
 xen::Result<Fd> listen_on(const std::string& address);

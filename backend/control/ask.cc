@@ -9,34 +9,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <span>
 
 #include "backend/control/failure.h"
 
 namespace backend {
 
 using nlohmann::json;
-
-namespace {
-
-// The descriptor with the first byte.
-bool send_line(int socket, const std::string& line, int descriptor) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec part{const_cast<char*>(line.data()), line.size()};  // sendmsg() only reads
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1};
-  if (descriptor >= 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* extra = CMSG_FIRSTHDR(&message);
-    extra->cmsg_level = SOL_SOCKET;
-    extra->cmsg_type = SCM_RIGHTS;
-    extra->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(extra), &descriptor, sizeof(descriptor));
-  }
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(line.size());
-}
-
-}  // namespace
 
 json Control::ask(const json& request, int descriptor) {
   sockaddr_un address{};
@@ -51,44 +29,23 @@ json Control::ask(const json& request, int descriptor) {
     return failure("cannot reach the manager at " + path_ + ": " + strerror(errno) + "; " + why);
   }
   std::string line = request.dump() + "\n";
-  if (!send_line(fd_.get(), line, descriptor)) {
+  base::View bytes(static_cast<const uint8_t*>(static_cast<const void*>(line.data())), line.size());
+  // The descriptor with the first byte.
+  if (base::send_with(fd_.get(), bytes, descriptor, MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
     return failure("the manager closed the connection");
   }
   return next().value_or(failure("the manager closed the connection"));
 }
 
-namespace {
-
-// As recv(), with the descriptor that comes along.
-ssize_t receive(int fd, std::span<char> to, vault::Fd& descriptor) {
-  iovec part{to.data(), to.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t n = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-  if (n < 0) return n;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int))) continue;
-    int number = -1;
-    memcpy(&number, CMSG_DATA(c), sizeof(number));
-    descriptor = vault::Fd(number);
-  }
-  return n;
-}
-
-}  // namespace
-
 std::optional<json> Control::next() {
-  std::array<char, 4096> chunk{};
+  std::array<uint8_t, 4096> chunk{};
   size_t end = pending_.find('\n');
   while (end == std::string::npos) {
-    ssize_t n = receive(fd_.get(), chunk, descriptor_);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return std::nullopt;
-    pending_.append(chunk.data(), static_cast<size_t>(n));
+    base::Arrived arrived = base::receive_with(fd_.get(), chunk, 0);
+    if (arrived.n < 0 && errno == EINTR) continue;
+    if (arrived.n <= 0) return std::nullopt;
+    if (arrived.descriptor) descriptor_ = std::move(arrived.descriptor);
+    pending_.append(chunk.begin(), chunk.begin() + arrived.n);
     end = pending_.find('\n');
   }
   json answer = json::parse(std::string_view(pending_).substr(0, end), nullptr, false);

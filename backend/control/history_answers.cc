@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "backend/control/failure.h"
+#include "lib/base/log.h"
 
 namespace backend {
 
@@ -57,13 +58,6 @@ const char* name_of(Happened what) {
   return "unknown";
 }
 
-// It may be from another host.
-std::string shown(const wire::SizedBytes& text) {
-  std::string out;
-  for (uint8_t c : text.bytes()) out += c >= ' ' && c <= '~' ? std::string(1, static_cast<char>(c)) : "?";
-  return out;
-}
-
 }  // namespace
 
 json show_history(Manager& manager, const vault::Uuid& uuid) {
@@ -71,7 +65,8 @@ json show_history(Manager& manager, const vault::Uuid& uuid) {
   if (!history.ok()) return failure(history.error().text);
   json entries = json::array();
   for (const vault::Deed& deed : history.value().deeds.items) {
-    json one = {{"time", deed.time}, {"event", name_of(deed.what)}, {"text", shown(deed.text)}};
+    // The text may be from another host.
+    json one = {{"time", deed.time}, {"event", name_of(deed.what)}, {"text", base::plain_text(deed.text)}};
     if (deed.number != 0) one["number"] = deed.number;
     entries.push_back(one);
   }

@@ -76,49 +76,24 @@ void ControlServer::close(int fd) {
   if (trace) manager_.end_trace(*trace);
 }
 
-bool ControlServer::send(int fd, const Reply& reply) {
-  std::string whole = reply.line + "\n";
-  iovec part{whole.data(), whole.size()};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  if (reply.traced) {
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    int reader = reply.traced->reader.get();
-    memcpy(CMSG_DATA(rights), &reader, sizeof(reader));
-  }
-  return ::sendmsg(fd, &header, MSG_NOSIGNAL) == static_cast<ssize_t>(whole.size());
+// With a trace's reader beside the first byte. False: the client has gone.
+bool ControlServer::say(int fd, const Reply& reply) {
+  std::string line = reply.line + "\n";
+  base::View bytes(static_cast<const uint8_t*>(static_cast<const void*>(line.data())), line.size());
+  int descriptor = reply.traced ? reply.traced->reader.get() : -1;
+  if (base::send_with(fd, bytes, descriptor, MSG_NOSIGNAL) == static_cast<ssize_t>(line.size())) return true;
+  close(fd);
+  return false;
 }
 
 // With at most one descriptor.
 ssize_t ControlServer::take(int fd) {
   Client& client = clients_.at(fd);
-  std::array<char, 65536> chunk{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec part{chunk.data(), chunk.size()};
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.data(), .msg_controllen = control.size()};
-  ssize_t n = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  const cmsghdr* extra = n < 0 ? nullptr : CMSG_FIRSTHDR(&message);
-  if (extra != nullptr && extra->cmsg_type == SCM_RIGHTS && extra->cmsg_len == CMSG_LEN(sizeof(int))) {
-    int received = -1;
-    memcpy(&received, CMSG_DATA(extra), sizeof(received));
-    client.attached = vault::Fd(received);
-  }
-  if (n > 0) client.pending.append(chunk.data(), static_cast<size_t>(n));
-  return n;
-}
-
-// False: the client has gone.
-bool ControlServer::say(int fd, const Reply& reply) {
-  if (send(fd, reply)) return true;
-  close(fd);
-  return false;
+  std::array<uint8_t, 65536> chunk{};
+  base::Arrived arrived = base::receive_with(fd, chunk, MSG_DONTWAIT);
+  if (arrived.descriptor && !arrived.several) client.attached = std::move(arrived.descriptor);
+  if (arrived.n > 0) client.pending.append(chunk.begin(), chunk.begin() + arrived.n);
+  return arrived.n;
 }
 
 bool ControlServer::answer_line(int fd, std::string_view line) {

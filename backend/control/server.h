@@ -28,7 +28,6 @@ class ControlServer {
   bool answer_line(int fd, std::string_view line);
   bool say(int fd, const Reply& reply);
   void close(int fd);
-  static bool send(int fd, const Reply& reply);
 
   Loop& loop_;
   Manager& manager_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Manager: TPMs of other programs that become instances. A process of its own makes the state; here nobody looks into
 // one.
-#include <sys/wait.h>
-
 #include "backend/manager/manager.h"
 
 namespace backend {
@@ -17,11 +15,7 @@ using vault::Refusal;
 
 // What the process made of a state that may be anybody's.
 std::string text_of(const wire::SizedBytes& bytes) {
-  std::string text;
-  for (uint8_t c : bytes.view().first(std::min(bytes.size(), kLongestRemark))) {
-    text += c >= ' ' && c <= '~' ? static_cast<char>(c) : '?';
-  }
-  return text;
+  return base::plain_text(bytes.view().first(std::min(bytes.size(), kLongestRemark)));
 }
 
 Refusal not_taken(std::string why) { return {Refusal::Kind::Conflict, std::move(why)}; }
@@ -102,11 +96,7 @@ void Manager::on_converter_exit(uint64_t serial) {
   on_converter(serial);
   auto at = converters_.find(serial);
   if (at == converters_.end()) return;
-  siginfo_t how{};
-  static_cast<void>(::waitid(P_PIDFD, static_cast<id_t>(at->second.process.pidfd.get()), &how, WEXITED | WNOHANG));
-  told(at->second,
-       not_taken(std::string("the process that converts ended ") +
-                 (how.si_code == CLD_EXITED ? "with status " : "by signal ") + std::to_string(how.si_status)));
+  told(at->second, not_taken("the process that converts ended " + backend::text_of(reap(at->second.process.pidfd))));
   loop_.remove(at->second.process.pidfd.get());
   loop_.remove(at->second.process.channel.fd());
   converters_.erase(at);

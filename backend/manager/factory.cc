@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Manager: instances made by command, with their endorsement keys, before any guest asks for them.
-#include <sys/wait.h>
 
 #include "backend/manager/manager.h"
 
@@ -107,8 +106,7 @@ void Manager::on_maker_exit(uint64_t serial) {
   on_maker(serial);
   auto at = makers_.find(serial);
   if (at == makers_.end()) return;
-  siginfo_t how{};
-  static_cast<void>(::waitid(P_PIDFD, static_cast<id_t>(at->second.process.pidfd.get()), &how, WEXITED | WNOHANG));
+  static_cast<void>(reap(at->second.process.pidfd));
   loop_.remove(at->second.process.pidfd.get());
   loop_.remove(at->second.process.channel.fd());
   bool spare = !at->second.lease && !at->second.clone;

@@ -260,16 +260,17 @@ class Manager {
   void show_info(Device& device);
   static void recall(Device& device);
 
-  // lifecycle.cc: workers and states
+  // starting.cc
   bool start(Device& device);
   vault::Result<Plan> decide(Device& device, vault::Instance& instance);
   vault::Result<vault::Instance> load_or_create(Device& device);
   bool send_start(Device& device, const Plan& plan, const vault::Instance& instance);
+
+  // lifecycle.cc: workers and states
   void retry(Device& device);
   void tell(Device& device, const char* what, xen::Result<> sent);
   void drain(Device& device);
   void attach(Device& device, Process process);
-  void on_grantd_exit(uint64_t serial);
   void on_channel(DeviceId id, uint64_t serial);
   void on_message(Device& device, Channel::Datagram datagram);
   void on_ready(Device& device, const message::Ready& ready);
@@ -284,10 +285,13 @@ class Manager {
   Here here(const Device& device) const;
   std::optional<xen::DomainState> domain_of(const Device& device) const;
 
+  // grantd.cc
   struct HeldGrantd {
     DeviceId device;
-    Grantd process;
+    Started process;
   };
+  void hold_grantd(Device& device);
+  void on_grantd_exit(uint64_t serial);
 
   // adoption.cc: workers of an earlier manager
   void adopt_left_over();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Manager: what is extended at a power-on before the guest is served. Files are hashed by a process of its own, since a
 // disk or a server of files may take any time.
-#include <sys/wait.h>
 
 #include <algorithm>
 
@@ -212,12 +211,8 @@ void Manager::on_measurer_exit(uint64_t serial) {
   auto at = measurers_.find(serial);
   if (at == measurers_.end()) return;
   Measurer& measurer = at->second;
-  siginfo_t how{};
-  static_cast<void>(::waitid(P_PIDFD, static_cast<id_t>(measurer.process.pidfd.get()), &how, WEXITED | WNOHANG));
-  if (measurer.why.empty()) {
-    measurer.why = std::string("the process that hashes ended ") +
-                   (how.si_code == CLD_EXITED ? "with status " : "by signal ") + std::to_string(how.si_status);
-  }
+  Ended ended = reap(measurer.process.pidfd);
+  if (measurer.why.empty()) measurer.why = "the process that hashes ended " + text_of(ended);
   give_up_measuring(serial);
   loop_.remove(at->second.process.pidfd.get());
   loop_.remove(at->second.process.channel.fd());

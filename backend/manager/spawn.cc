@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -98,6 +99,17 @@ std::string text_of(DeviceId id) {
 
 void Process::kill() const { ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0); }
 
+std::string text_of(const Ended& ended) {
+  if (!ended.known) return {};
+  return (ended.exited ? "with status " : "by signal ") + std::to_string(ended.status);
+}
+
+Ended reap(const vault::Fd& pidfd) {
+  siginfo_t how{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED | WNOHANG) != 0) return {};
+  return {.known = true, .exited = how.si_code == CLD_EXITED, .status = how.si_status};
+}
+
 xen::Result<vault::Fd> watch_process(pid_t pid) {
   vault::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!fd) return failed("watch a process");
@@ -116,6 +128,14 @@ std::string Spawner::socket_of(DeviceId id) const {
 }
 
 namespace {
+
+xen::Result<Started> start(const Child& child) {
+  pid_t pid = ::fork();
+  if (pid < 0) return failed("start a process");
+  if (pid == 0) become(child);
+  // Not reaped by anybody else, so that the number still means this process.
+  return Started{pid, TRY(watch_process(pid))};
+}
 
 xen::Result<vault::Fd> listen_at(const std::string& path) {
   sockaddr_un address = TRY(address_of(path));
@@ -138,12 +158,7 @@ xen::Result<Process> Spawner::spawn_at(const std::string& path, std::span<const 
   vault::Fd journal = TRY(make_memory("vtpm-journal", message::kJournalBytes));
   std::vector<int> given = {theirs.get(), listening.get(), journal.get()};
   given.insert(given.end(), more.begin(), more.end());
-  const Child child{given, program_.c_str(), "vtpmd"};
-  pid_t pid = ::fork();
-  if (pid < 0) return failed("start a worker");
-  if (pid == 0) become(child);
-  // Not reaped by anybody else, so that the number still means this process.
-  vault::Fd pidfd = TRY(watch_process(pid));
+  auto [pid, pidfd] = TRY(start({given, program_.c_str(), "vtpmd"}));
   return Process{pid, std::move(pidfd), Channel(std::move(ours)), std::move(journal), {}};
 }
 
@@ -153,14 +168,10 @@ xen::Result<Process> Spawner::spawn_with_grantd(DeviceId id) const {
   const std::array given = {theirs.get(), memory.get()};
   static_assert(grantd::kWorkerFd == message::kManagerFd && grantd::kMemoryFd == grantd::kWorkerFd + 1);
   std::string domain = std::to_string(static_cast<unsigned>(id.domain));
-  const Child child{given, grantd_.c_str(), "vtpm-grantd", {"--domain", domain.c_str()}};
-  pid_t pid = ::fork();
-  if (pid < 0) return failed("start vtpm-grantd");
-  if (pid == 0) become(child);
-  vault::Fd pidfd = TRY(watch_process(pid));
+  Started grantd = TRY(start({given, grantd_.c_str(), "vtpm-grantd", {"--domain", domain.c_str()}}));
   const std::array more = {ours.get(), memory.get()};
   Process process = TRY(spawn_at(socket_of(id), more));
-  process.grantd = Grantd{pid, std::move(pidfd)};
+  process.grantd = std::move(grantd);
   return process;
 }
 
@@ -199,11 +210,7 @@ namespace {
 xen::Result<Process> spawn_helper(const std::string& program, const char* name, int given) {
   auto [ours, theirs] = TRY(make_pair());
   const std::array all = {theirs.get(), given};
-  const Child child{std::span(all).first(given < 0 ? 1 : 2), program.c_str(), name};
-  pid_t pid = ::fork();
-  if (pid < 0) return failed("start a helper");
-  if (pid == 0) become(child);
-  vault::Fd pidfd = TRY(watch_process(pid));
+  auto [pid, pidfd] = TRY(start({std::span(all).first(given < 0 ? 1 : 2), program.c_str(), name}));
   return Process{pid, std::move(pidfd), Channel(std::move(ours)), {}, {}};
 }
 

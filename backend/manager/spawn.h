@@ -21,10 +21,21 @@ struct DeviceId {
 // "3/0"
 std::string text_of(DeviceId id);
 
-// What copies for a worker whose guest is on version 1 of the ring.
-struct Grantd {
+// How a process ended, as text_of() says it: "with status 1", "by signal 9", or nothing when somebody else has reaped
+// it.
+struct Ended {
+  bool known = false;
+  bool exited = false;  // of itself, with `status`; otherwise by that signal
+  int status = 0;
+  bool well() const { return known && exited && status == 0; }
+};
+std::string text_of(const Ended& ended);
+// Once, and only when its descriptor is readable.
+Ended reap(const vault::Fd& pidfd);
+
+struct Started {
   pid_t pid = 0;
-  vault::Fd pidfd;
+  vault::Fd pidfd;  // readable when it has ended
 };
 
 // A worker seen from outside. Dropping it leaves the process alone.
@@ -32,8 +43,8 @@ struct Process {
   pid_t pid = 0;
   vault::Fd pidfd;  // readable when it has ended
   Channel channel;
-  vault::Fd journal;  // the volatile state, held so that it outlives the worker
-  std::optional<Grantd> grantd;
+  vault::Fd journal;              // the volatile state, held so that it outlives the worker
+  std::optional<Started> grantd;  // what copies for one whose guest is on version 1 of the ring
   void kill() const;
 };
 

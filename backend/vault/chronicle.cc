@@ -132,15 +132,11 @@ void SqliteVault::tell_passages(const Ledger& before) {
   }
 }
 
-// In one transaction, and only where the history may lack something.
+// In one transaction.
 Sql<> SqliteVault::tell_what_was_left(Database& database) const {
   TRY(database.run("BEGIN"));
   for (const auto& [uuid, passage] : register_.ledger().passages) TRY(tell_passage(database, uuid, passage));
-  for (const auto& [uuid, known] : register_.all()) {
-    if (TRY(read_item(database, uuid, Item::History)) || !known.quarantine.empty()) {
-      TRY(tell_quarantine(database, uuid, known));
-    }
-  }
+  for (const auto& [uuid, known] : register_.all()) TRY(tell_quarantine(database, uuid, known));
   return database.run("COMMIT");
 }
 

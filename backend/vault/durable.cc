@@ -13,11 +13,6 @@ namespace vault {
 
 using xen::failed;
 
-void Fd::reset(int fd) {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = fd;
-}
-
 Io<Directory> Directory::open_at(int at, const std::string& name, bool make) {
   bool made = make && ::mkdirat(at, name.c_str(), 0700) == 0;
   if (make && !made && errno != EEXIST) return failed("make a directory");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lib/base/bytes.h"
+#include "lib/base/fd.h"
 #include "lib/xen/handle.h"
 
 namespace vault {
@@ -13,24 +14,7 @@ namespace vault {
 template <class T = void>
 using Io = base::Result<T, xen::SysError>;
 
-// A descriptor that closes itself.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    if (this != &other) reset(std::exchange(other.fd_, -1));
-    return *this;
-  }
-  ~Fd() { reset(); }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  void reset(int fd = -1);
-
- private:
-  int fd_ = -1;
-};
+using base::Fd;
 
 // One directory, opened once, so that nobody can exchange it for another.
 class Directory {

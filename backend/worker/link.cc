@@ -14,42 +14,15 @@ namespace backend {
 
 namespace {
 
-// Room for one descriptor beside a message.
-struct Control {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> bytes{};
-};
-
-msghdr header_of(iovec& part) {
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  return header;
-}
-
-vault::Fd descriptor_in(msghdr& header) {
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int))) continue;
-    int fd = -1;
-    memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return vault::Fd(fd);
-  }
-  return {};
-}
-
 enum class Heard { Order, Nothing, End };
 
 // Nonsense ends the connection like its end does.
 Heard receive(int fd, Link::Order& to) {
-  iovec part{to.bytes.data(), to.bytes.size()};
-  msghdr header = header_of(part);
-  Control control;
-  header.msg_control = control.bytes.data();
-  header.msg_controllen = control.bytes.size();
-  ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::Nothing;
-  to.descriptor = n < 0 ? vault::Fd() : descriptor_in(header);
-  if (n <= 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Heard::End;
-  to.size = static_cast<size_t>(n);
+  base::Arrived arrived = base::receive_with(fd, to.bytes, MSG_DONTWAIT);
+  if (arrived.n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::Nothing;
+  if (arrived.n <= 0 || arrived.several || arrived.cut) return Heard::End;
+  to.descriptor = std::move(arrived.descriptor);
+  to.size = static_cast<size_t>(arrived.n);
   return Heard::Order;
 }
 
@@ -65,20 +38,13 @@ bool trustworthy(int fd, uid_t trusted) {
 xen::Result<FirstMessage> receive_first(int fd) {
   FirstMessage first;
   first.bytes.resize(message::kMaxMessage);
-  iovec part{first.bytes.data(), first.bytes.size()};
-  Control control;
-  msghdr header = header_of(part);
-  header.msg_control = control.bytes.data();
-  header.msg_controllen = control.bytes.size();
-  ssize_t n = 0;
-  do {
-    n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return xen::failed("receive from manager");
-  first.descriptor = descriptor_in(header);
-  if (n == 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-    return xen::SysError{EBADMSG, "receive from manager"};
-  first.bytes.resize(static_cast<size_t>(n));
+  base::Arrived arrived;
+  do arrived = base::receive_with(fd, first.bytes, 0);
+  while (arrived.n < 0 && errno == EINTR);
+  if (arrived.n < 0) return xen::failed("receive from manager");
+  if (arrived.n == 0 || arrived.several || arrived.cut) return xen::SysError{EBADMSG, "receive from manager"};
+  first.descriptor = std::move(arrived.descriptor);
+  first.bytes.resize(static_cast<size_t>(arrived.n));
   return first;
 }
 
@@ -108,21 +74,9 @@ void Link::send_if_room(base::View datagram) { send(datagram, -1, MSG_DONTWAIT);
 
 bool Link::send(base::View datagram, int descriptor, int flags) {
   if (!manager_) return false;
-  iovec part{const_cast<uint8_t*>(datagram.data()), datagram.size()};  // sendmsg only reads it
-  msghdr header = header_of(part);
-  Control control;
-  if (descriptor >= 0) {
-    header.msg_control = control.bytes.data();
-    header.msg_controllen = control.bytes.size();
-    cmsghdr* c = CMSG_FIRSTHDR(&header);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &descriptor, sizeof(descriptor));
-  }
   ssize_t n = 0;
   do {
-    n = sendmsg(manager_.get(), &header, MSG_NOSIGNAL | flags);
+    n = base::send_with(manager_.get(), datagram, descriptor, MSG_NOSIGNAL | flags);
   } while (n < 0 && errno == EINTR);
   if (n >= 0) return true;
   if (errno == EAGAIN) return false;

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "backend/trace/fields.h"
+#include "lib/base/fd.h"
 #include "lib/base/verify.h"
 
 namespace backend {
@@ -50,11 +51,7 @@ void Tracer::tell(uint64_t took_us) {
   trace::hide(record_.response.bytes(), trace::Half::Response, ordinal);
   trace::hide(record_.command.bytes(), trace::Half::Command);
   base::Bytes datagram = wire::encode(record_);
-  iovec part{datagram.data(), datagram.size()};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  ssize_t n = ::sendmsg(reader_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);  // the one call that a worker may send by
+  ssize_t n = base::send_with(reader_.get(), datagram, -1, MSG_NOSIGNAL | MSG_DONTWAIT);
   bool slow = n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE || errno == EINTR);
   record_.dropped = slow ? record_.dropped + 1 : 0;
   if (n < 0 && !slow) reader_ = vault::Fd();

@@ -50,6 +50,12 @@ void log(Level level, std::string_view text) {
   [[maybe_unused]] ssize_t written = ::writev(STDERR_FILENO, parts.data(), static_cast<int>(parts.size()));
 }
 
+std::string plain_text(View untrusted) {
+  std::string text;
+  for (uint8_t c : untrusted) text += c >= ' ' && c <= '~' ? static_cast<char>(c) : '?';
+  return text;
+}
+
 Printable::Printable(std::string_view untrusted) : text_{} {
   char* to = text_;
   size_t shown = std::min<size_t>(untrusted.size(), 128);

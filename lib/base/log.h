@@ -2,7 +2,10 @@
 // One line a record on standard error, with the systemd priority prefix; never a byte that a guest chose.
 #pragma once
 
+#include <string>
 #include <string_view>
+
+#include "lib/base/bytes.h"
 
 namespace base {
 
@@ -25,5 +28,8 @@ class Printable {
  private:
   char text_[4 * 128 + 4];
 };
+
+// The same of any length, with a question mark for each byte of the rest.
+std::string plain_text(View untrusted);
 
 }  // namespace base

@@ -8,5 +8,6 @@ $(B)/bin/vtpm-demo: $(DEMO_OBJECTS)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -lcrypto
 
 .PHONY: run
-run: all $(B)/bin/vtpm-demo
+run:
+	$(in_parallel) $(PROGRAMS:%=$(B)/bin/%) $(B)/bin/xen-loopback $(B)/bin/vtpm-demo
 	$(Q)ONCE=$(ONCE) $(B)/bin/xen-loopback run -- tests/demo/demo.sh $(B)/bin

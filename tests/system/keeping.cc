@@ -25,9 +25,6 @@ constexpr uint32_t kSrk = 0x40000000;
 const Digest kOwner = client::secret("owner"), kSrkAuth = client::secret("srk"), kData = client::secret("data"),
              kCount = client::secret("count");
 
-std::string said(const json& answer) {
-  return answer.value("ok", false) ? "done" : answer.value("error", answer.dump());
-}
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 class Keeping : public SavedGuest {

@@ -46,9 +46,6 @@ class MovingHosts : public SavedGuest {
   }
   std::string paper(const std::string& name) { return here().directory() + "/" + name; }
   // What vtpmctl refused, or "done".
-  static std::string said(const json& answer) {
-    return answer.value("ok", false) ? "done" : answer.value("error", answer.dump());
-  }
   std::string print(Stack& of) { return of.control({"peers"})["own"].value("fingerprint", ""); }
   std::string state_in(Stack& of) {
     return of.control({"show", uuid_})

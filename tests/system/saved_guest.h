@@ -27,6 +27,10 @@ class SavedGuest : public ::testing::Test {
     EXPECT_EQ(finished.status, 0);
     return finished.status == 0 ? static_cast<unsigned>(std::stoul(finished.output)) : 0;
   }
+  // What the manager answered: "done", or why not.
+  static std::string said(const nlohmann::json& answer) {
+    return answer.value("ok", false) ? "done" : answer.value("error", answer.dump());
+  }
   std::string image() const { return stack_.directory() + "/image"; }
   client::Digest measure(Frontend& frontend) {
     auto extended = frontend.tpm().extend(kPcr, client::sha1(client::bytes_of("measured")));

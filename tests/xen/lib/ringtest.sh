@@ -39,6 +39,20 @@ as_backend() {
   kit_status=$?
 }
 
+# as_frontend OPTION...: the kit in the guest against the manager. It is left running there, since a case may take longer than
+# an answer of the guest may.
+as_frontend() {
+  check "the kit starts in the guest" guest_run g "{ vtpm-ringtest frontend $* $kit_patience >/tmp/report 2>&1
+    echo \$? >/tmp/status; } </dev/null >/dev/null 2>&1 &"
+  check "the kit ends in the guest" eventually kit_ended
+  guest_run g 'cat /tmp/report' >"$report"
+  judge "our backend" "$report" "$(guest_run g 'cat /tmp/status')"
+}
+kit_ended() {
+  sleep 5
+  guest_run g '[ -s /tmp/status ]'
+}
+
 # judge WHO FILE STATUS [CASE...]: each line of the kit's report becomes one of ours. Of the cases that are named it is known
 # that WHO breaks them: Documentation/ring-testing.md.
 judge() {
