@@ -134,6 +134,7 @@ Outcome<> Back::start_frontend() {
 }
 
 void Back::ask_to_stop() {
+  if (stopping_) return;
   trace.did("ask the frontend to end");
   if (frontend_.stop.empty()) return running_->ask_to_end();
   // Such a command may not return before we have done our part.
@@ -325,6 +326,7 @@ void Back::serve_legacy() {
   packet->store_bytes(slot.offset(), response);
   slot.size = static_cast<uint16_t>(response.size());
   put(page(), slot);
+  drop_packet();
   ring();
 }
 

@@ -128,6 +128,8 @@ void answer_legacy(Back& b, const LegacyRequest& request, const Bytes& packet, u
   Slot told = request.slot;
   told.size = size;
   put(b.page(), told);
+  // Before the frontend hears of it: a kernel takes back no page that somebody maps.
+  b.drop_packet();
   b.ring();
 }
 

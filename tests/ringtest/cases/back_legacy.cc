@@ -63,7 +63,6 @@ Outcome<> granted_no_more(Back& b) {
   xen::GrantRef ref{request.slot.ref};
   TRY(answered(b, request));
   std::this_thread::sleep_for(b.patience.silence);
-  b.drop_packet();
   return expect(!b.can_map(ref), "the page of a command that was answered is still granted");
 }
 

@@ -5,14 +5,12 @@
 . /rig/lib/tap.sh
 . /rig/lib/guest.sh
 
-# order COMMAND: one at a time, whoever gives it.
-order() {
-  until mkdir /run/guests/hooks.lock 2>/dev/null; do sleep 0.1; done
+# order COMMAND: one at a time, whoever gives it, also when the kit has ended one that waited.
+order() (
+  exec 9>/run/guests/hooks.lock
+  flock 9
   guest_run g "$1"
-  order_status=$?
-  rmdir /run/guests/hooks.lock
-  return $order_status
-}
+)
 
 # until_written FILE: what an order that was left running has written in the end.
 until_written() {
@@ -44,7 +42,7 @@ case $1 in
   stop-stock) left_running stop "echo vtpm-0 >/sys/bus/xen/drivers/vtpm/unbind; rmmod xen-tpmfront" ;;
   send-stock) left_running send "raw $2" ;;
   start-shim)
-    order "vtpm-frontend --listen tcp:127.0.0.1:2412 --connect-timeout 300 --command-timeout ${COMMAND_TIMEOUT:-20} \
+    order "vtpm-frontend --listen tcp:127.0.0.1:2412 --connect-timeout 100 --command-timeout ${COMMAND_TIMEOUT:-20} \
       >>/tmp/shim.log 2>&1 </dev/null & echo \$! >/tmp/shim.pid"
     ;;
   stop-shim) left_running stop 'kill $(cat /tmp/shim.pid); while kill -0 $(cat /tmp/shim.pid) 2>/dev/null; do sleep 0.2; done' ;;
