@@ -78,6 +78,8 @@ Outcome<> straight_to_offer(Front& f) {
 }
 
 Outcome<> restarted_without_closing(Front& f) {
+  // Where the same numbers are offered again, what tells the rings apart is that Connected has been seen between them.
+  std::this_thread::sleep_for(f.patience.silence);
   f.drop_page();
   f.drop_port();
   TRY(f.set_state(kInitialising));
