@@ -171,7 +171,7 @@ void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_flag("--yes", given.yes, "do it; without it is only said what --swtpm or --source-lost would do")
         ->excludes("file");
     describe_swtpm(sub, given);
-    sub.add_option("--source-lost", given.lost, "run the copy of it that has arrived: its host never will again")
+    sub.add_option("--source-lost", given.lost, "run its copy that has arrived: the host that had it never will again")
         ->check(not_a_uuid)
         ->excludes("file", "--out", "--trust", "--swtpm");
   } else if (name == "move") {

@@ -16,7 +16,7 @@ Refusal refused(std::string text) { return {Refusal::Kind::Conflict, std::move(t
 uint64_t now() { return static_cast<uint64_t>(::time(nullptr)); }
 std::string text_in(const wire::SizedBytes& bytes) { return {bytes.bytes().begin(), bytes.bytes().end()}; }
 const char* const kNotWhole =
-    " It had not arrived whole, and will be quarantined: if there is its export, import that again instead.";
+    " It had not arrived whole, and will be quarantined: if its export is still there, import that again instead.";
 Nonce fresh_nonce() {
   Nonce nonce{};
   VERIFY(RAND_bytes(nonce.data(), static_cast<int>(nonce.size())) == 1);
@@ -161,7 +161,7 @@ Result<Moving::Inherited> Moving::inherit(const Uuid& uuid, bool confirmed) {
   if (!confirmed) {
     return refused("This makes the copy run here, " + copy + " with fingerprint " +
                    fingerprint(passage.transfer.source) + ". That host's token is not needed any more. If the " +
-                   "instance ever runs there again, or another copy of it elsewhere, there are two of it, with the " +
+                   "instance ever runs there again, or from another copy elsewhere, there are two of it, with the " +
                    "same keys and the same name." + (whole ? "" : kNotWhole) +
                    " Nothing has been done; when that host is lost for good, say --yes");
   }
