@@ -15,6 +15,7 @@
 #include "backend/grantd/copier.h"
 #include "backend/grantd/descriptors.h"
 #include "backend/worker/lockdown.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
 
 namespace backend {
@@ -62,7 +63,7 @@ xen::Result<std::span<uint8_t>> shared_memory() {
   return std::span(static_cast<uint8_t*>(at), transfer::kMemoryBytes);
 }
 
-// The next order; nothing when the worker has ended.
+// The next order; nothing when the worker has ended. There is no room for descriptors, so that none comes in.
 xen::Result<std::optional<transfer::Order>> next_order() {
   transfer::Order order;
   iovec part{&order, sizeof(order)};
@@ -79,11 +80,9 @@ xen::Result<std::optional<transfer::Order>> next_order() {
 }
 
 xen::Result<> answer(transfer::Outcome outcome) {
-  iovec part{&outcome, sizeof(outcome)};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (::sendmsg(grantd::kWorkerFd, &message, MSG_NOSIGNAL) < 0 && errno != EPIPE) return xen::failed("tell the worker");
+  const auto byte = static_cast<uint8_t>(outcome);
+  ssize_t n = base::send_with(grantd::kWorkerFd, base::View(&byte, 1), -1, MSG_NOSIGNAL);
+  if (n < 0 && errno != EPIPE) return xen::failed("tell the worker");
   return {};
 }
 

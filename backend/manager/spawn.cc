@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -129,12 +130,23 @@ std::string Spawner::socket_of(DeviceId id) const {
 
 namespace {
 
+// One that nobody will hear of.
+void end(pid_t pid) {
+  ::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
+}
+
 xen::Result<Started> start(const Child& child) {
   pid_t pid = ::fork();
   if (pid < 0) return failed("start a process");
   if (pid == 0) become(child);
   // Not reaped by anybody else, so that the number still means this process.
-  return Started{pid, TRY(watch_process(pid))};
+  auto pidfd = watch_process(pid);
+  if (!pidfd.ok()) {
+    end(pid);
+    return pidfd.error();
+  }
+  return Started{pid, std::move(pidfd).take()};
 }
 
 xen::Result<vault::Fd> listen_at(const std::string& path) {
@@ -170,8 +182,12 @@ xen::Result<Process> Spawner::spawn_with_grantd(DeviceId id) const {
   std::string domain = std::to_string(static_cast<unsigned>(id.domain));
   Started grantd = TRY(start({given, grantd_.c_str(), "vtpm-grantd", {"--domain", domain.c_str()}}));
   const std::array more = {ours.get(), memory.get()};
-  Process process = TRY(spawn_at(socket_of(id), more));
-  process.grantd = std::move(grantd);
+  auto process = spawn_at(socket_of(id), more);
+  if (!process.ok()) {
+    end(grantd.pid);
+    return process.error();
+  }
+  process.value().grantd = std::move(grantd);
   return process;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/verify.h"
 
@@ -18,15 +19,11 @@ using xen::failed;
 constexpr int kMostMs = 30'000;
 
 xen::Result<> send(int socket, const transfer::Order& order) {
-  transfer::Order sent = order;
-  iovec part{&sent, sizeof(sent)};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
+  base::View bytes(static_cast<const uint8_t*>(static_cast<const void*>(&order)), sizeof(order));
   ssize_t n = -1;
-  do n = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+  do n = base::send_with(socket, bytes, -1, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
-  if (n != static_cast<ssize_t>(sizeof(sent))) return failed("ask vtpm-grantd");
+  if (n != static_cast<ssize_t>(sizeof(order))) return failed("ask vtpm-grantd");
   return {};
 }
 
@@ -41,16 +38,12 @@ xen::Result<> wait(int socket) {
 }
 
 xen::Result<transfer::Outcome> receive(int socket) {
-  transfer::Outcome outcome{};
-  iovec part{&outcome, sizeof(outcome)};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  ssize_t n = ::recvmsg(socket, &message, 0);
-  if (n < 0) return failed("hear vtpm-grantd");
-  if (n == 0) return xen::SysError{EPIPE, "hear vtpm-grantd"};
-  if (outcome > transfer::Outcome::NotGranted) return xen::SysError{EBADMSG, "hear vtpm-grantd"};
-  return outcome;
+  uint8_t outcome = 0;
+  base::Arrived arrived = base::receive_with(socket, std::span(&outcome, 1), 0);
+  if (arrived.n < 0) return failed("hear vtpm-grantd");
+  if (arrived.n == 0) return xen::SysError{EPIPE, "hear vtpm-grantd"};
+  if (outcome > static_cast<uint8_t>(transfer::Outcome::NotGranted)) return xen::SysError{EBADMSG, "hear vtpm-grantd"};
+  return transfer::Outcome{outcome};
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 
 #include "tests/loopback/environment.h"
 #include "tests/loopback/machine.h"
+#include "tests/loopback/processes.h"
 #include "tests/loopback/toolstack.h"
 
 namespace {
@@ -217,9 +218,12 @@ pid_t fork_machine(const std::string& directory, bool outlives) {
   die(command[0] + ": " + strerror(errno), 127);
 }
 
+// Reaps whoever else ends meanwhile, as the parent of orphans must.
 int wait_status(pid_t pid) {
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  for (pid_t ended = 0; ended != pid;) {
+    ended = waitpid(-1, &status, 0);
+    if (ended < 0 && errno != EINTR) die(strerror(errno));
   }
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -233,6 +237,7 @@ int run(Words words) {
   Words command = take_command(words);
   std::string directory = fresh_directory(take_option(words, "--dir"));
   expect_no_more(words);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // what runs on in the background is found when the machine is switched off
   pid_t machine = fork_machine(directory, false);
   command_of_run = fork();
   if (command_of_run == 0) {
@@ -243,7 +248,8 @@ int run(Words words) {
   signal(SIGTERM, pass_on);
   int status = wait_status(command_of_run);
   kill(machine, SIGTERM);
-  wait_status(machine);
+  while (waitpid(machine, nullptr, 0) < 0 && errno == EINTR) continue;
+  loopback::end_descendants();
   return status;
 }
 

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <filesystem>
@@ -50,5 +52,16 @@ bool ended(const Fd& pidfd) {
 }
 
 void signal_family(pid_t pid, int signal) { signal_below(children_by_parent(), pid, signal); }
+
+void end_descendants() {
+  // A killed child may have left orphans, which are children now.
+  for (bool any = true; any;) {
+    auto children = children_by_parent();
+    auto [first, last] = children.equal_range(getpid());
+    for (auto at = first; at != last; ++at) kill(at->second, SIGKILL);
+    any = first != last;
+    while (waitpid(-1, nullptr, 0) > 0) continue;
+  }
+}
 
 }  // namespace loopback

@@ -15,4 +15,8 @@ bool ended(const Fd& pidfd);
 // To the process and to everything descended from it, the process itself last.
 void signal_family(pid_t pid, int signal);
 
+// Kills and reaps everything that descends from this process, which is the parent of its orphans
+// (PR_SET_CHILD_SUBREAPER).
+void end_descendants();
+
 }  // namespace loopback

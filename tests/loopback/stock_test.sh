@@ -11,6 +11,8 @@ if [ "${IN_MACHINE-}" != yes ]; then
   status=0
   xen-loopback run -- sh -c 'exit 7' || status=$?
   [ "$status" = 7 ] || { echo "FAIL: run returned $status instead of its command's 7"; exit 1; }
+  left=$(xen-loopback run -- sh -c 'setsid sleep 1000 >/dev/null 2>&1 & echo $!')
+  [ ! -e "/proc/$left" ] || { echo "FAIL: process $left has outlived its machine"; exit 1; }
   dir=$(eval "$(xen-loopback start --print-env)"; echo "$XEN_LOOPBACK_DIR"; xenstore-exists /tool)
   [ -S "$dir/xenstored" ] || { echo "FAIL: nothing runs in $dir"; exit 1; }
   xen-loopback stop "$dir"

@@ -21,7 +21,8 @@ using client::Bytes;
 using client::Digest;
 using nlohmann::json;
 
-constexpr uint32_t kSrk = 0x40000000;
+constexpr uint32_t kSrk = 0x40000000, kSaveState = 0x98;
+constexpr uint16_t kStartupState = 2;
 const Digest kOwner = client::secret("owner"), kSrkAuth = client::secret("srk"), kData = client::secret("data"),
              kCount = client::secret("count");
 
@@ -65,6 +66,8 @@ class Keeping : public SavedGuest {
     auto blob = tpm.seal(kSrk, kSrkAuth, client::bytes_of("kept"), kData);
     ASSERT_TRUE(blob.ok());
     blob_ = blob.value;
+    measure(frontend);
+    ASSERT_EQ(tpm.run(kSaveState).code, 0U);  // which a copy of the permanent state has in it
   }
   void expect_as_prepared(Frontend& frontend) {
     ASSERT_TRUE(frontend.connect());
@@ -73,6 +76,8 @@ class Keeping : public SavedGuest {
     auto counter = client::Counters(tpm).read(counter_);
     ASSERT_TRUE(counter.ok()) << counter.code();
     EXPECT_EQ(counter.value.count, counted_);
+    EXPECT_EQ(pcr(frontend), Digest{}) << "a power-on, whatever was saved before";
+    EXPECT_NE(tpm.startup(kStartupState).code, 0U);
   }
 
   uint32_t counter_ = 0, counted_ = 0;

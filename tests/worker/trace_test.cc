@@ -116,17 +116,20 @@ TEST_F(Trace, CountsWhatASlowReaderMisses) {
   trace(*w);
   uint64_t sent = 0;
   for (; sent < 2000; sent++) ASSERT_EQ(result_of(pcr_read(0)), 0U);
-  uint64_t number = 0;
-  for (auto record = told(200); record; record = told(200)) {
-    EXPECT_EQ(record->number, number + record->dropped + 1);
-    number = record->number;
-  }
-  EXPECT_LT(number, sent) << "more was lost than there was room for";
+  uint64_t number = 0, missed = 0;
+  auto next = [&](const trace::Record& record) {
+    EXPECT_EQ(record.number, number + record.dropped + 1);
+    number = record.number;
+    missed += record.dropped;
+  };
+  // The last command is told after its answer is there: there may be room for it again.
+  for (auto record = told(200); record; record = told(200)) next(*record);
   ASSERT_EQ(result_of(pcr_read(0)), 0U);
   auto after = told();
   ASSERT_TRUE(after);
-  EXPECT_EQ(after->number, sent + 1);
-  EXPECT_EQ(after->dropped, sent - number);
+  next(*after);
+  EXPECT_EQ(number, sent + 1);
+  EXPECT_GT(missed, sent / 2) << "there was room for most of them";
 }
 
 TEST_F(Trace, EndsWhenItsReaderGoesOrTheManagerSaysSo) {

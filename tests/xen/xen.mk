@@ -24,11 +24,14 @@ check-xen-long: $(xen_programs) deb
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) BIN=$(B)/bin tests/xen/pair.sh move_source move_destination
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) PACKAGE=$(B)/deb/vtpm-xen.deb $(xen_run) package
 
-# The ring test kit as frontend in a guest, over both versions of the ring.
+# The ring test kit in both roles and over both versions of the ring: in a guest before our manager, in dom0 before our
+# frontend in a guest.
 check-xen-ring: $(xen_programs)
 	$(call say,XEN)
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) ringtest
 	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) ringtest_v1
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) ringtest_shim
+	$(Q)TIMEOUT=$(XEN_TIMEOUT) $(xen_run) ringtest_shim_v1
 
 run-xen: $(xen_programs)
 	$(Q)TYPES='$(firstword $(XEN_TYPES))' $(xen_run) shell
