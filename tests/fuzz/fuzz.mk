@@ -3,7 +3,7 @@
 # make check-fuzz: the corpus alone, once. make fuzz-seeds: the corpus anew, from the catalogue, minimised.
 # All of it with clang, AddressSanitizer and UndefinedBehaviorSanitizer, in a build folder of its own.
 
-FUZZ_TARGETS ?= command snapshot structures page control
+FUZZ_TARGETS ?= command snapshot structures page legacy control
 FUZZ_SECONDS ?= 60
 FUZZ_SAN := fuzzer-no-link,address,undefined
 FUZZ_BUILD := build-clang-$(subst $(comma),-,$(FUZZ_SAN))
@@ -11,6 +11,7 @@ FUZZ_LENGTH_command := 4096
 FUZZ_LENGTH_snapshot := 16384
 FUZZ_LENGTH_structures := 4096
 FUZZ_LENGTH_page := 8192
+FUZZ_LENGTH_legacy := 8192
 FUZZ_LENGTH_control := 4096
 FUZZ_FOUND ?= build/fuzz
 fuzz_flags = -max_len=$(FUZZ_LENGTH_$(1)) -timeout=60 -rss_limit_mb=2560 -artifact_prefix=$(FUZZ_FOUND)/$(1)- -print_final_stats=1
@@ -24,7 +25,7 @@ $(B)/fuzz/$(1): $(B)/obj/tests/fuzz/$(1).o $(if $(filter command,$(1)),$(B)/obj/
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CXX) $$(LDFLAGS) -fsanitize=$(if $(filter seeds,$(1)),address,fuzzer) -o $$@ $$^ $$(OTHER_LIBS)
 endef
-$(foreach t,command snapshot structures page control seeds,$(eval $(call fuzz_target,$(t))))
+$(foreach t,command snapshot structures page legacy control seeds,$(eval $(call fuzz_target,$(t))))
 
 .PHONY: fuzz fuzz-run check-fuzz fuzz-check-run fuzz-seeds fuzz-seeds-run
 fuzz check-fuzz fuzz-seeds: | build/.setup-test

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The page of a hostile guest: any header, any bytes, and an engine behind it that answers into the same memory.
+// The page of a hostile guest, and its extra pages: any header, any bytes, and an engine behind it that answers into
+// the same memory.
 #include "backend/ring/page.h"
 
 #include <algorithm>
@@ -20,8 +21,10 @@ class Bell : public backend::Doorbell {
   int rings = 0;
 };
 
+constexpr size_t kMostExtraPages = 7;
+
 struct Page {
-  alignas(8) std::array<uint8_t, backend::kPageBytes> memory{};
+  alignas(8) std::array<uint8_t, backend::kPageBytes*(1 + kMostExtraPages)> memory{};
   Bell bell;
 
   uint32_t length() const {
@@ -31,14 +34,12 @@ struct Page {
 };
 
 // What stands on the page after a request was answered.
-void answered(const Page& page, size_t area_at) {
+void answered(const Page& page, size_t area_at, size_t end) {
   law(page.state() == 2, "an answer is FINISH");
   law(page.bell.rings == 1, "an answer is announced once");
   uint32_t n = page.length();
-  law(n >= 10 && area_at + n <= backend::kPageBytes, "an answer stays on the page");
-  const uint8_t* at = page.memory.data() + area_at;
-  uint32_t size = uint32_t{at[2]} << 24 | uint32_t{at[3]} << 16 | uint32_t{at[4]} << 8 | at[5];
-  law(at[0] == 0 && at[1] >= 0xc4 && at[1] <= 0xc6 && size == n, "an answer is a response");
+  law(n >= 10 && area_at + n <= end, "an answer stays on its pages");
+  law(fuzz::response_at(page.memory.data() + area_at, n), "an answer is a response");
 }
 
 }  // namespace
@@ -51,16 +52,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input({data, size});
   machine::EngineMachine machine(kStart);
   Page page;
-  uint8_t localities = input.u8();
-  backend::TpmPage ring(base::ForeignBytes(page.memory), localities, page.bell);
+  uint8_t first = input.u8();
+  uint8_t localities = first & 0x1f;
+  size_t n_extra_pages = first >> 5;
+  const size_t end = backend::kPageBytes * (1 + n_extra_pages), packet_at = 8 + 4 * n_extra_pages;
+  backend::TpmPage ring(base::ForeignBytes(std::span(page.memory).first(end)), localities, page.bell);
   for (int request = 0; request < 6 && !input.empty(); request++) {
     page.bell.rings = 0;
     std::vector<uint8_t> header = input.bytes(8);
     std::vector<uint8_t> body = input.bytes(input.u16());
     std::ranges::copy(header, page.memory.begin());
-    body.resize(std::min(body.size(), backend::kPacketBytes));
-    std::ranges::copy(body, page.memory.begin() + 8);
-    std::array<uint8_t, backend::kPageBytes> before = page.memory;
+    auto list = backend::extra_pages_on(base::ForeignBytes(page.memory), kMostExtraPages);
+    law(list.has_value() == (page.memory[7] <= kMostExtraPages), "a list that is too long is none");
+    body.resize(std::min(body.size(), end - packet_at));
+    std::ranges::copy(body, page.memory.begin() + static_cast<std::ptrdiff_t>(packet_at));
+    auto before = page.memory;
     auto taken = ring.take();
     if (!taken.ok()) {
       using Refusal = backend::TpmPage::Refusal;
@@ -76,11 +82,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
       continue;
     }
+    law(before[7] == n_extra_pages, "only as many pages as were agreed on");
     law(before[4] == 1 && (localities >> taken.value().locality & 1) != 0 && taken.value().locality < 4,
         "only a submitted request of an allowed locality is taken");
     size_t n = machine.engine().execute(taken.value().locality, taken.value().command, ring.response_area());
     ring.finish(n);
-    answered(page, 8 + 4U * before[7]);
+    answered(page, packet_at, end);
   }
   return 0;
 }

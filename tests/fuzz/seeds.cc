@@ -46,6 +46,11 @@ void of_entry(const Entry& entry) {
   if (entry.stage == Stage::Owned && size < 400) {
     write("page", name,
           Out().u8(0x1f).u8(size).u8(size >> 8).u16(0).u8(1).u8(entry.locality).u16(0).u16(size).raw(frame));
+    write("page", name + "-on-two",
+          Out().u8(0x3f).u8(size).u8(size >> 8).u16(0).u8(1).u8(entry.locality).u16(1).u16(size).raw(frame));
+    write(
+        "legacy", name,
+        Out().u8(0).u8(0).u8(0x10).raw(Bytes(6, 0)).u8(7).raw(Bytes(5, 0)).u8(size).u8(size >> 8).u16(size).raw(frame));
   }
 }
 

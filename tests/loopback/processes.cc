@@ -59,8 +59,8 @@ void end_descendants() {
     auto children = children_by_parent();
     auto [first, last] = children.equal_range(getpid());
     for (auto at = first; at != last; ++at) kill(at->second, SIGKILL);
+    for (auto at = first; at != last; ++at) waitpid(at->second, nullptr, 0);
     any = first != last;
-    while (waitpid(-1, nullptr, 0) > 0) continue;
   }
 }
 

@@ -366,14 +366,13 @@ Outcome<Header> Back::await_request() {
     TRY(follow_closing());
     TRY(expect(joined(), "the frontend has closed"));
     Header header = page().header();
-    if (header.state == kSubmit) {
-      bool wanted = !has_client() || page().packet({.length = static_cast<uint32_t>(asked_.size())}) == asked_;
-      if (wanted) {
-        trace.saw("request " + text_of(header));
-        return header;
-      }
-      serve(milliseconds(1));
+    bool wanted = !has_client() || page().packet({.length = static_cast<uint32_t>(asked_.size())}) == asked_;
+    if (header.state == kSubmit && wanted) {
+      trace.saw("request " + text_of(header));
+      return header;
     }
+    // Kernels have commands of their own, and give them up.
+    if (!wanted && (header.state == kSubmit || header.state == kCancel)) serve(milliseconds(1));
     static_cast<void>(bell(milliseconds(2)));
     if (auto why = died()) return failed(*why);
   }

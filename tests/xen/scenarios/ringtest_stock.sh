@@ -10,6 +10,6 @@
 kit_patience='--patience 300000 --silence 1000'
 ringtest_guest
 as_backend stock
-judge stock "$report" $kit_status
+judge stock "$report" $kit_status request/header-is-written-anew hostile/scribbles
 check "the guest is destroyed" guest_destroy g
 finish
