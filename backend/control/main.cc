@@ -34,7 +34,7 @@ struct Arguments {
   std::optional<bool> physical_presence, endorsement_key, enabled, activated;
   std::string to, out, receipt, file, trust, peer, host, ssh = "ssh";
   std::vector<std::string> recovery;
-  std::string key, new_uuid;
+  std::string key, new_uuid, lost;
   backend::SwtpmImport swtpm;
   double wait_seconds = 0;
   bool withdraw = false, abort = false;
@@ -111,6 +111,10 @@ json request_for(const Command& command, const Arguments& given) {
   if (given.keep_identity) request["keep_identity"] = true;
   if (std::string(command.name) == "clone") request["new_uuid"] = given.new_uuid;
   if (std::string(command.name) == "invite" && !given.uuid.empty()) request["uuid"] = given.uuid;
+  if (!given.lost.empty()) {
+    request["uuid"] = given.lost;
+    request["source_lost"] = true;
+  }
   if (std::string(command.name) == "events" && !given.past) request["follow"] = true;
   return request;
 }
@@ -128,7 +132,6 @@ std::string fresh_uuid() {
 void describe_swtpm(CLI::App& sub, Arguments& given) {
   CLI::Option* directory = sub.add_option("--swtpm", given.swtpm.directory, "the state directory of a swtpm (TPM 1.2)");
   directory->excludes("file", "--out", "--trust");
-  sub.add_flag("--yes", given.swtpm.yes, "take it over; without it is only said what would go along")->needs(directory);
   sub.add_option("--uuid", given.uuid, "of the new instance; otherwise one is made")
       ->check(not_a_uuid)
       ->needs(directory);
@@ -165,7 +168,12 @@ void describe_move(CLI::App& sub, const std::string& name, Arguments& given) {
     sub.add_option("file", given.file, "what the other host wrote");
     sub.add_option("--out", given.out, "where the receipt of an export is written");
     sub.add_option("--trust", given.trust, trust);
+    sub.add_flag("--yes", given.yes, "do it; without it is only said what --swtpm or --source-lost would do")
+        ->excludes("file");
     describe_swtpm(sub, given);
+    sub.add_option("--source-lost", given.lost, "run its copy that has arrived: the host that had it never will again")
+        ->check(not_a_uuid)
+        ->excludes("file", "--out", "--trust", "--swtpm");
   } else if (name == "move") {
     sub.add_option("--ssh", given.host, "the other host, where root is reached by ssh")->required();
     sub.add_option("--ssh-command", given.ssh, "what reaches it, instead of ssh")->envname("VTPM_SSH");
@@ -305,7 +313,9 @@ bool prepare_papers(const std::string& name, const Arguments& given, json& reque
   if (writes && given.out.empty()) return complain("say with --out where the file is to be written");
   if (name == "export" && given.abort == !given.to.empty()) return complain("say --to INVITATION, or --abort");
   if (!given.out.empty() && !backend::can_write_paper(given.out)) return false;
-  if (name == "import" && given.file.empty()) return complain("say which file is to be imported, or --swtpm DIR");
+  if (name == "import" && given.file.empty() && given.lost.empty()) {
+    return complain("say which file is to be imported, or --swtpm DIR, or --source-lost UUID");
+  }
   const std::string& in = name == "export" ? given.to : name == "release" ? given.receipt : given.file;
   if (in.empty()) return true;
   auto paper = backend::read_paper(in);
@@ -361,6 +371,7 @@ int import_swtpm(Arguments& given) {
   given.swtpm.runtime = given.runtime;
   given.swtpm.uuid = given.uuid;
   given.swtpm.label = given.label;
+  given.swtpm.yes = given.yes;
   json answer = backend::import_from_swtpm(given.swtpm);
   bool ok = answer.value("ok", false);
   if (given.as_json) {

@@ -43,17 +43,29 @@ const char* name_of(Custody custody) {
 
 std::string text_in(const wire::SizedBytes& bytes) { return {bytes.bytes().begin(), bytes.bytes().end()}; }
 
+json inherit(Manager& manager, const json& request) {
+  auto uuid = uuid_of(request);
+  if (!uuid) return backend::failure(kNeedsUuid);
+  auto done = manager.inherit(*uuid, request.value("yes", false));
+  if (!done.ok()) return failure(done.error());
+  return {{"ok", true}, {"uuid", vault::text_of(*uuid)}, {"restored", done.value().anew}, {"text", done.value().text}};
+}
+
 }  // namespace
 
 json about(const vault::Passage& passage) {
   bool out =
       passage.custody == Custody::Stayed || passage.custody == Custody::Leaving || passage.custody == Custody::Gone;
-  return {{"state", name_of(passage.custody)},
-          {"direction", passage.custody == Custody::Restored ? "restored" : out ? "out" : "in"},
-          {"host", text_in(passage.other)},
-          {"fingerprint", vault::fingerprint(out ? passage.transfer.destination : passage.transfer.source)},
-          {"time", passage.time},
-          {"transfer", passage.transfer.hop}};
+  json j = {{"state", name_of(passage.custody)},
+            {"direction", passage.custody == Custody::Restored ? "restored"
+                          : out                                ? "out"
+                                                               : "in"},
+            {"host", text_in(passage.other)},
+            {"fingerprint", vault::fingerprint(out ? passage.transfer.destination : passage.transfer.source)},
+            {"time", passage.time},
+            {"transfer", passage.transfer.hop}};
+  if (passage.custody == Custody::Restored) j["from"] = vault::inherited(passage) ? "export" : "backup";
+  return j;
 }
 
 std::string advice(const vault::Entry& entry) {
@@ -65,7 +77,8 @@ std::string advice(const vault::Entry& entry) {
   }
   if (entry.passage->custody == Custody::Arrived) {
     return "instance " + uuid + " waits for the token of " + host + ": `vtpmctl release " + uuid +
-           "` gives it there, `vtpmctl import TOKEN` takes it here";
+           "` gives it there, `vtpmctl import TOKEN` takes it here; when that host is lost for good: `vtpmctl import " +
+           "--source-lost " + uuid + "`";
   }
   return {};
 }
@@ -102,6 +115,7 @@ json release(Manager& manager, const json& request) {
 }
 
 json import_paper(Manager& manager, const json& request) {
+  if (request.value("source_lost", false)) return inherit(manager, request);
   auto paper = paper_of(request);
   if (!paper) return failure("the file is not understood");
   auto imported = manager.import(*paper, request.value("trust", std::string()));

@@ -28,7 +28,9 @@ std::string escaped(const std::string& label) {
 void print_move(const json& move) {
   std::string state = text(move, "state"), what = state;
   if (state == "here") what = move.value("direction", "in") == "in" ? "came from" : "was not moved to";
-  if (move.value("direction", "in") == "restored") what = "restored from a backup of";
+  if (move.value("direction", "in") == "restored") {
+    what = move.value("from", "backup") == "export" ? "arrived, without its token, from" : "restored from a backup of";
+  }
   if (state == "moving-out") what = "moving-out to";
   if (state == "moved") what = "moved to";
   if (state == "arrived") what = "arrived, may not run yet, from";
@@ -117,6 +119,10 @@ void print_peers(const json& answer) {
 }
 
 void print_imported(const json& answer) {
+  if (answer.contains("text")) {
+    std::fprintf(stderr, "%s %s\n", text(answer, "uuid").c_str(), text(answer, "text").c_str());
+    return;
+  }
   std::string kind = text(answer, "imported");
   const char* became = kind == "export"  ? "has arrived; it may not run before the token"
                        : kind == "token" ? "runs here from now on"

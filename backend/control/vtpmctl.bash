@@ -20,7 +20,7 @@ _vtpmctl() {
     export) options="$options --to --out --trust --wait --abort" ;;
     release) options="$options --receipt --out" ;;
     import)
-      options="$options --out --trust --swtpm --yes --uuid --label --key --key-format --pwdfile --kdf" ;;
+      options="$options --out --trust --swtpm --yes --uuid --label --key --key-format --pwdfile --kdf --source-lost" ;;
     move) options="$options --ssh --ssh-command --trust" ;;
     peers) options="$options --forget" ;;
     clone) options="$options --keep-identity" ;;
@@ -30,8 +30,9 @@ _vtpmctl() {
     events) options="$options --past" ;;
     trace) options="$options --write --read" ;;
   esac
+  [[ $command = import && ${COMP_WORDS[COMP_CWORD-1]} = --source-lost ]] && command=uuid
   case $command in
-    show | set | delete | quarantine | power-cycle | export | release | move | trace | backup | revert | clone)
+    uuid | show | set | delete | quarantine | power-cycle | export | release | move | trace | backup | revert | clone)
       options="$options $(vtpmctl list 2>/dev/null | awk 'NR > 1 { print $1 }')" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -97,6 +97,7 @@ class Manager {
   vault::Result<base::Bytes> abort_export(const vault::Uuid& uuid);
   vault::Result<base::Bytes> release(const vault::Uuid& uuid, base::View receipt);
   vault::Result<vault::Moving::Imported> import(base::View paper, const std::string& trusted);
+  vault::Result<vault::Moving::Inherited> inherit(const vault::Uuid& uuid, bool confirmed);
   vault::Result<size_t> withdraw(const std::optional<vault::Uuid>& uuid);
 
   // keeping.cc

@@ -90,6 +90,13 @@ vault::Result<vault::Moving::Imported> Manager::import(base::View paper, const s
   return imported;
 }
 
+vault::Result<vault::Moving::Inherited> Manager::inherit(const vault::Uuid& uuid, bool confirmed) {
+  auto done = TRY(moving_.inherit(uuid, confirmed));
+  if (done.anew) event(Level::Warning, "restored", uuid, done.text);
+  look_again(uuid);
+  return done;
+}
+
 vault::Result<size_t> Manager::withdraw(const std::optional<vault::Uuid>& uuid) {
   size_t n = TRY(moving_.withdraw(uuid));
   for (auto& [id, device] : devices_) dirty_.insert(id);

@@ -26,7 +26,11 @@ Deed deed_of(const Passage& passage) {
     case Custody::Come:
       return deed(Happened::Came, "given up by " + host + ", and ran here from then on", hop);
     case Custody::Restored:
-      return deed(Happened::Restored, "from a backup of " + host, hop);
+      if (!inherited(passage)) return deed(Happened::Restored, "from a backup of " + host, hop);
+      return deed(Happened::Restored,
+                  "from the copy that had arrived from " + host +
+                      ", without its token: an administrator said that the host that had it is lost",
+                  hop);
     case Custody::Elsewhere:
       break;
   }

@@ -28,7 +28,9 @@ Result<> SqliteVault::here(const Uuid& uuid) const {
     case Custody::Arrived:
       return moved("the instance has arrived from host '" + other +
                    "' and may not run before that host's token is "
-                   "imported; when the transfer was aborted there, import the notice of that");
+                   "imported; when the transfer was aborted there, import the notice of that; when that host is "
+                   "lost for good: `vtpmctl import --source-lost " +
+                   text_of(uuid) + "`");
     default:
       return moved("the instance was moved to host '" + other + "'; it is not here any more");
   }

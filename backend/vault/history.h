@@ -25,7 +25,7 @@ enum class Happened : uint8_t {
   Deleted = 12,
   Imported = 13,  // from another program's state
   Reverted = 14,  // put back to a backup
-  Restored = 15,  // brought back from the backup of another host
+  Restored = 15,  // brought back from another host that is lost: from its backup, or a copy that had arrived
   ClonedTo = 16,
   ClonedFrom = 17,
   Lost = 18,  // what the history said before was damaged

@@ -91,7 +91,8 @@ Result<> Keeping::may_return(const Place& place, const Backup& backup, const Ide
   }
   if (place.here && passage != nullptr && passage->custody == Custody::Arrived) {
     return refused("a copy of the instance has arrived from host '" + text_in(passage->other) +
-                   "' and waits for that host's token, which has the instance");
+                   "' and waits for that host's token, which has the instance; when it is lost for good: `vtpmctl " +
+                   "import --source-lost " + text_of(backup.uuid) + "`");
   }
   bool same_origin =
       passage != nullptr && passage->custody == Custody::Restored && passage->transfer.source == backup.from.signing;

@@ -15,6 +15,8 @@ namespace {
 Refusal refused(std::string text) { return {Refusal::Kind::Conflict, std::move(text)}; }
 uint64_t now() { return static_cast<uint64_t>(::time(nullptr)); }
 std::string text_in(const wire::SizedBytes& bytes) { return {bytes.bytes().begin(), bytes.bytes().end()}; }
+const char* const kNotWhole =
+    " It had not arrived whole, and will be quarantined: if its export is still there, import that again instead.";
 Nonce fresh_nonce() {
   Nonce nonce{};
   VERIFY(RAND_bytes(nonce.data(), static_cast<int>(nonce.size())) == 1);
@@ -113,10 +115,10 @@ Result<Moving::Imported> Moving::import_export(const Identity& own, base::View b
   items.push_back({Item::History, history_of(whole).kept()});
   Instance instance = instance_of(std::move(whole));
   auto store = [&]() -> Result<> {
-    TRY(name_other(uuid, paper.from));
     TRY(vault_.put_state(uuid, instance));
     Deed arrived = deed(Happened::Arrived, "from host '" + text_in(paper.from.name) + "'", paper.transfer.hop);
-    return vault_.put_items(uuid, items, {arrived});
+    TRY(vault_.put_items(uuid, items, {arrived}));
+    return name_other(uuid, paper.from);
   };
   TRY(receive(vault_, paper.transfer, own.key(), vault_.known(uuid), now(), store));
   return Imported{uuid, PaperKind::Export, write_transfer(own, PaperKind::Receipt, paper.transfer)};
@@ -142,6 +144,31 @@ Result<Moving::Imported> Moving::import_notice(base::View bytes) {
   Transfer notice = TRY(read_transfer(bytes, PaperKind::Notice));
   TRY(throw_away(vault_, notice));
   return Imported{notice.uuid, PaperKind::Notice, {}};
+}
+
+// One that is not whole is not run unseen: it may be deleted, or a backup put in its place.
+Result<Moving::Inherited> Moving::inherit(const Uuid& uuid, bool confirmed) {
+  bool present = vault_.known(uuid);
+  if (present && !vault_.entry(uuid).ok()) return refused("the instance was deleted here, which is for ever");
+  Ledger ledger = vault_.ledger();
+  if (!TRY(vault::inherit(ledger, uuid, present))) {
+    return Inherited{false, "runs here already: its source was said to be lost before"};
+  }
+  const Passage& passage = ledger.passages[uuid];
+  bool whole = !passage.other.bytes().empty();
+  std::string host = whole ? "host '" + text_in(passage.other) + "'" : "its source";
+  std::string copy = "as it stood at epoch " + std::to_string(passage.transfer.epoch) + ", exported by " + host;
+  if (!confirmed) {
+    return refused("This makes the copy run here, " + copy + " with fingerprint " +
+                   fingerprint(passage.transfer.source) + ". That host's token is not needed any more. If the " +
+                   "instance ever runs there again, or from another copy elsewhere, there are two of it, with the " +
+                   "same keys and the same name." + (whole ? "" : kNotWhole) +
+                   " Nothing has been done; when that host is lost for good, say --yes");
+  }
+  if (!whole) TRY(vault_.quarantine(uuid, "its copy had not arrived whole when its source was said to be lost"));
+  TRY(vault_.set_ledger(ledger));
+  return Inherited{true, "runs here, " + copy + ": an administrator said that that host is lost" +
+                             (whole ? "" : "; it is quarantined, as it had not arrived whole")};
 }
 
 }  // namespace vault

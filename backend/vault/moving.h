@@ -33,6 +33,14 @@ class Moving {
   // An export, a token, or the notice of an abort.
   Result<Imported> import(base::View paper, const std::string& trusted);
 
+  struct Inherited {
+    bool anew = false;  // it had not been said before
+    std::string text;   // what was done
+  };
+  // A copy that has arrived, whose source is lost for good, as an administrator says. Not `confirmed`: the refusal
+  // says what would be done.
+  Result<Inherited> inherit(const Uuid& uuid, bool confirmed);
+
  private:
   Result<> name_other(const Uuid& uuid, const PublicIdentity& other);
   Result<Imported> import_export(const Identity& own, base::View paper, const std::string& trusted);

@@ -25,6 +25,25 @@ Refusal cannot_leave(const Passage& passage) {
   }
 }
 
+Refusal not_inherited(const Passage* passage, bool present) {
+  const std::string from_backup = "a backup of it is put back here with `vtpmctl revert UUID FILE --source-lost`";
+  if (passage == nullptr && present) return refused("it runs here already, and came from no other host");
+  if (passage == nullptr) {
+    return refused("nothing of it has arrived here: import its export first; without one, " + from_backup);
+  }
+  switch (passage->custody) {
+    case Custody::Leaving:
+      return refused("it is here, locked on its way to another host: `vtpmctl export UUID --abort` keeps it");
+    case Custody::Gone:
+      return refused("it was moved to another host: when that one is lost, " + from_backup);
+    case Custody::Elsewhere:
+      return refused("its copy was discarded here, as the move was aborted: when the host that kept it is lost, " +
+                     from_backup);
+    default:
+      return refused("it runs here already, and waits for no token");
+  }
+}
+
 }  // namespace
 
 const Passage* Ledger::find(const Uuid& uuid) const {
@@ -56,6 +75,9 @@ Result<Arrival> arrive(Ledger& ledger, const Transfer& transfer, const HostKey& 
   if (passage != nullptr && passage->transfer == transfer) {
     if (passage->custody == Custody::Come) return Arrival::Running;
     if (passage->custody == Custody::Arrived) return Arrival::Store;
+    if (passage->custody == Custody::Restored) {
+      return refused("this export was imported before, and runs here since its source was said to be lost");
+    }
     return refused("this export was imported before, and is over");
   }
   auto used = std::find_if(ledger.invitations.begin(), ledger.invitations.end(), [&](const Invitation& i) {
@@ -86,7 +108,7 @@ Result<> come(Ledger& ledger, const Transfer& token) {
   if (at == ledger.passages.end() || at->second.transfer != token) {
     return refused("this token is of another transfer than the one that stands here");
   }
-  if (at->second.custody == Custody::Come) return {};
+  if (at->second.custody == Custody::Come || at->second.custody == Custody::Restored) return {};
   if (at->second.custody != Custody::Arrived) return refused("this token was used, and the instance has gone since");
   at->second.custody = Custody::Come;
   return {};
@@ -98,9 +120,24 @@ Result<> discard(Ledger& ledger, const Transfer& notice) {
     return refused("what was aborted is another transfer than the one that stands here");
   }
   if (at->second.custody == Custody::Elsewhere) return {};
+  if (at->second.custody == Custody::Restored) {
+    return refused(
+        "the source aborted that transfer and kept the instance, and the copy runs here since that host was said to be "
+        "lost. When it is not, there are two of the instance: end one of them, with `vtpmctl delete UUID` on its host");
+  }
   if (at->second.custody != Custody::Arrived) return refused("that transfer is over");
   at->second.custody = Custody::Elsewhere;
   return {};
+}
+
+Result<bool> inherit(Ledger& ledger, const Uuid& uuid, bool present) {
+  auto at = ledger.passages.find(uuid);
+  if (at == ledger.passages.end()) return not_inherited(nullptr, present);
+  Passage& passage = at->second;
+  if (inherited(passage)) return false;
+  if (passage.custody != Custody::Arrived) return not_inherited(&passage, present);
+  passage.custody = Custody::Restored;
+  return true;
 }
 
 Result<Transfer> depart(Ledger& ledger, const Departure& departure, const Nonce& fresh_id, uint64_t now) {

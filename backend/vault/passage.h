@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Passage: where an instance stands that moves between hosts, as rules over what is durable. Pure: nothing here writes.
 // Of all hosts together at most one may run an instance; the token is given only after the source has given it up for
-// ever, and only the token makes the copy at the destination runnable.
+// ever, and only the token makes the copy at the destination runnable, or an administrator's word that the source is
+// lost.
 #pragma once
 
 #include <map>
@@ -35,7 +36,7 @@ enum class Custody : uint8_t {
   Arrived = 4,    // a copy that may not run before the token has come
   Come = 5,       // it runs here, since the token
   Elsewhere = 6,  // a copy that had arrived was discarded: its source has kept it
-  Restored = 7,   // it runs here, from the backup of a host that is lost
+  Restored = 7,   // it runs here: an administrator says that the host that had it is lost
 };
 constexpr bool runnable(Custody custody) {
   return custody == Custody::Stayed || custody == Custody::Come || custody == Custody::Restored;
@@ -47,8 +48,12 @@ struct Passage {
   Custody custody{};
   Transfer transfer;
   uint64_t time = 0;       // seconds since 1970
-  wire::SizedBytes other;  // the other host's name, text
+  wire::SizedBytes other;  // the other host's name, text; none before a copy that arrives is stored as a whole
 };
+// Of one that is Restored: from a copy that had arrived. From a backup otherwise, which no invitation asked for.
+inline bool inherited(const Passage& passage) {
+  return passage.custody == Custody::Restored && passage.transfer.invitation != Nonce{};
+}
 
 struct Invitation {
   Nonce nonce{};
@@ -76,6 +81,9 @@ enum class Arrival { Store, Running };
 Result<Arrival> arrive(Ledger& ledger, const Transfer& transfer, const HostKey& own, bool present, uint64_t now);
 Result<> come(Ledger& ledger, const Transfer& token);
 Result<> discard(Ledger& ledger, const Transfer& notice);
+// An administrator says that the source of the copy is lost for good: it runs without its token. False: as was said
+// before.
+Result<bool> inherit(Ledger& ledger, const Uuid& uuid, bool present);
 
 // At the source.
 struct Departure {

@@ -167,6 +167,72 @@ TEST_F(MovingHosts, ADomainThatComesBeforeItsTpmWaitsForIt) {
   EXPECT_EQ(pcr(frontend), measured);
 }
 
+// The source burns down after the copy has arrived: the guest that waits for it is served on an administrator's word.
+TEST_F(MovingHosts, ACopyWhoseSourceIsLostRunsWhenAnAdministratorSaysSo) {
+  Digest measured = measured_and_saved();
+  ASSERT_TRUE(eventually([&] { return here().control({"stats"})["devices"].empty(); }));
+  start(there_);
+  ASSERT_EQ(said(invite()), "done");
+  ASSERT_EQ(said(export_it()), "done");
+  std::string source = print(here());
+  here().end_manager();
+  unsigned guest = restored();
+  Frontend frontend(there_, guest);
+  ASSERT_TRUE(eventually([&] { return node(back_path(guest) + "/state") == "2"; }));
+  EXPECT_NE(said(there_.control({"import", "--source-lost", uuid_, "--yes"})).find("import its export first"),
+            std::string::npos);
+  ASSERT_EQ(said(there_.control({"import", paper("export"), "--out", paper("receipt"), "--trust", source})), "done");
+  std::string warned = said(there_.control({"import", "--source-lost", uuid_}));
+  for (const std::string& part : {std::string("host 'here'"), source, std::string("--yes")}) {
+    EXPECT_NE(warned.find(part), std::string::npos) << warned;
+  }
+  EXPECT_NE(there_.control({"doctor"}).dump().find("vtpmctl import --source-lost " + uuid_), std::string::npos);
+  EXPECT_FALSE(frontend.connect(1000)) << "nothing was done";
+  EXPECT_EQ(state_in(there_), "arrived");
+  json taken = there_.control({"import", "--source-lost", uuid_, "--yes"});
+  ASSERT_EQ(said(taken), "done");
+  EXPECT_EQ(taken.value("uuid", ""), uuid_);
+  EXPECT_TRUE(taken.value("restored", false));
+  ASSERT_TRUE(frontend.connect());
+  EXPECT_EQ(pcr(frontend), measured);
+  EXPECT_NE(measure(frontend), measured);
+  json again = there_.control({"import", "--source-lost", uuid_, "--yes"});
+  EXPECT_EQ(said(again), "done");
+  EXPECT_FALSE(again.value("restored", true));
+  json shown = there_.control({"show", uuid_})["instance"]["move"];
+  EXPECT_EQ(shown.value("state", ""), "here");
+  EXPECT_EQ(shown.value("from", ""), "export");
+  int told = 0;
+  const json past = there_.control({"events", "--past"});
+  for (const json& event : past["events"]) {
+    told += event.value("event", "") == "restored" && event.value("uuid", "") == uuid_ ? 1 : 0;
+  }
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(MovingHosts, ACopyWhoseSourceIsLostCanBeDeleted) {
+  create();
+  start(there_);
+  ASSERT_EQ(said(invite()), "done");
+  ASSERT_EQ(said(export_it()), "done");
+  ASSERT_EQ(said(import_it()), "done");
+  EXPECT_NE(said(there_.control({"delete", uuid_})).find("--source-lost"), std::string::npos);
+  for (const Words& wrong :
+       {Words{paper("export"), "--yes"}, Words{"--yes"}, Words{paper("export"), "--source-lost", uuid_},
+        Words{"--source-lost", "none"}, Words{"--source-lost", uuid_, "--out", paper("none")}}) {
+    Words words = {program("vtpmctl"), "--runtime-dir", there_.directory() + "/run", "import"};
+    words.insert(words.end(), wrong.begin(), wrong.end());
+    EXPECT_NE(run(words).status, 0) << wrong.front();
+  }
+  EXPECT_EQ(state_in(there_), "arrived");
+  ASSERT_EQ(said(there_.control({"import", "--source-lost", uuid_, "--yes"})), "done");
+  restart(there_);
+  EXPECT_EQ(state_in(there_), "here");
+  ASSERT_EQ(said(there_.control({"delete", uuid_})), "done");
+  EXPECT_FALSE(there_.control({"show", uuid_}).value("ok", false));
+  EXPECT_NE(said(there_.control({"import", "--source-lost", uuid_, "--yes"})).find("deleted"), std::string::npos);
+}
+
 // The domain is suspended while it migrates: its state is taken then. It runs on here when that is aborted.
 TEST_F(MovingHosts, ASuspendedGuestIsExportedAndRunsOnAfterAnAbort) {
   unsigned guest = create_domain(uuid_);

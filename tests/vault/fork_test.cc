@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Every way a move between hosts can go, enumerated: what administrators do, messages that are lost, doubled, late or
 // carried to the wrong host, and a crash between any two writes. The rules and the order of the writes are the real
-// ones. At most one copy may ever run, it is the newest, and from everywhere there is a way to exactly one.
+// ones. At most one copy may ever run, it is the newest, and from everywhere there is a way to exactly one. A host may
+// be lost for good: then the same holds for what is left, when nobody says that it is lost before it is.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -29,6 +30,7 @@ struct Host : Holdings {
   Ledger durable;
   bool known = false;               // by the register
   std::optional<uint64_t> version;  // of the state in the database
+  bool lost = false;                // for good: it does nothing any more
   unsigned writes_left = 0;         // until the power fails
 
   const Ledger& ledger() const override { return durable; }
@@ -58,7 +60,12 @@ struct Host : Holdings {
   }
   bool runs() const {
     const Passage* passage = durable.find(kGuest);
-    return version && known && (passage == nullptr || runnable(passage->custody));
+    return !lost && version && known && (passage == nullptr || runnable(passage->custody));
+  }
+  // A copy that waits for its token, stored as a whole.
+  bool waits() const {
+    const Passage* passage = durable.find(kGuest);
+    return !lost && passage != nullptr && passage->custody == Custody::Arrived && version == passage->transfer.epoch;
   }
 };
 
@@ -69,13 +76,16 @@ enum class Wrong {
   AbortAfterToken,
   ReceiptOfAnyTransfer,
   StateBeforeLedger,
-  TokenOfAnyTransfer
+  TokenOfAnyTransfer,
+  SourceNotLost,
+  NeverInherited
 };
 
 struct Bounds {
   size_t hosts = 2, invitations = 2, transfers = 2;
   uint64_t versions = 2;
   bool lossy = true;
+  size_t losses = 0;  // of hosts
 };
 
 struct World {
@@ -94,6 +104,7 @@ struct World {
       for (const Invitation& invitation : host.durable.invitations) w.put(invitation);
       w.put(host.known);
       w.put(host.version.value_or(0));
+      w.put(host.lost);
     }
     std::set<std::string> sorted;  // their order means nothing
     for (const Paper& paper : papers) {
@@ -155,9 +166,19 @@ class Search {
     for (const Host& host : world.hosts) {
       if (host.runs() && host.version != world.newest) wrong_found_ = "an old copy runs";
     }
-    goal_.push_back(running == 1);
+    goal_.push_back(running == 1 || nothing_left(world));
     worlds_.emplace(at->second, std::move(world));
     open_.push_back(at->second);
+  }
+
+  // What was not yet, or not as a whole, on another host has gone with its own.
+  static bool nothing_left(const World& world) {
+    auto left = [](const Host& host) { return host.runs() || host.waits(); };
+    return lost(world) > 0 && std::none_of(world.hosts.begin(), world.hosts.end(), left);
+  }
+  static size_t lost(const World& world) {
+    return static_cast<size_t>(
+        std::count_if(world.hosts.begin(), world.hosts.end(), [](const Host& host) { return host.lost; }));
   }
 
   // With the power failing before the first write, between any two, and not at all. What is said is said at the end.
@@ -178,6 +199,15 @@ class Search {
 
   void expand(const World& world) {
     for (size_t i = 0; i < world.hosts.size(); i++) {
+      if (world.hosts[i].lost) continue;
+      if (lost(world) < bounds_.losses) {
+        World next = world;
+        next.hosts[i].lost = true;
+        reach(std::move(next));
+      }
+      if (lost(world) > 0 ? wrong_ != Wrong::NeverInherited : wrong_ == Wrong::SourceNotLost) {
+        at_host(world, i, [&](World& next, Host& host) { return inherit_at(next, host); });
+      }
       invite_at(world, i);
       at_host(world, i, [&](World& next, Host& host) { return abort(next, host); });
       at_host(world, i, [&](World& next, Host& host) { return release_again(next, host); });
@@ -222,6 +252,16 @@ class Search {
     Transfer transfer = TRY(stay(ledger, kGuest));
     TRY(host.set_ledger(ledger));
     next.send({Paper::Kind::Notice, transfer, 0});
+    return {};
+  }
+
+  // What its host had done since is lost with it.
+  static Result<> inherit_at(World& next, Host& host) {
+    if (!host.waits()) return {};
+    Ledger ledger = host.durable;
+    TRY(vault::inherit(ledger, kGuest, host.known));
+    TRY(host.set_ledger(ledger));
+    next.newest = *host.version;
     return {};
   }
 
@@ -342,6 +382,10 @@ TEST(Fork, NorWithThreeHosts) {
   EXPECT_EQ(found({.hosts = 3, .invitations = 2, .transfers = 2, .versions = 1}, Wrong::Nothing), "");
 }
 
+TEST(Fork, NorWhenAHostIsLost) {
+  EXPECT_EQ(found({.hosts = 2, .invitations = 2, .transfers = 2, .versions = 2, .losses = 1}, Wrong::Nothing), "");
+}
+
 TEST(Fork, TheSearchFindsRulesThatAreWrong) {
   const Bounds bounds{.hosts = 2, .invitations = 2, .transfers = 2, .versions = 2};
   EXPECT_EQ(found(bounds, Wrong::TokenBeforeTombstone), "two copies run");
@@ -351,6 +395,9 @@ TEST(Fork, TheSearchFindsRulesThatAreWrong) {
   // There, back, and there again.
   const Bounds longer{.hosts = 2, .invitations = 3, .transfers = 3, .versions = 1, .lossy = false};
   EXPECT_NE(found(longer, Wrong::TokenOfAnyTransfer), "");
+  EXPECT_EQ(found(bounds, Wrong::SourceNotLost), "two copies run");
+  const Bounds lossy{.hosts = 2, .invitations = 1, .transfers = 1, .versions = 1, .losses = 1};
+  EXPECT_EQ(found(lossy, Wrong::NeverInherited).find("no copy will run any more"), 0U);
 }
 
 }  // namespace
