@@ -291,7 +291,10 @@ void Manager::on_exit(DeviceId id, uint64_t serial) {
 
 void Manager::settle_without_worker(Device& device) {
   if (device.settled || !device.back) return;
-  device.settled = true;
+  auto domain = domain_of(device);
+  if (!domain && !device.domain_seen) domain = kUnseenEnd;
+  // While it is said to run on, word of its suspension may be on its way.
+  device.settled = kept_as(domain) != PowerKind::Parked;
   if (device.taken_from) return give_back(device);
   if (!device.lease) {
     auto lease = vault_.lease(device.back->uuid);
@@ -299,8 +302,6 @@ void Manager::settle_without_worker(Device& device) {
     device.lease.emplace(std::move(lease).take());
   }
   auto instance = vault_.load(device.back->uuid);
-  auto domain = domain_of(device);
-  if (!domain && !device.domain_seen) domain = kUnseenEnd;
   if (instance.ok()) {
     vault::Power power = instance.value().power;
     auto kind = settled_as(power, here(device), domain);

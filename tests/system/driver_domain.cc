@@ -2,6 +2,7 @@
 // The manager in a driver domain, which may not ask the hypervisor: what it has to know comes from vtpm-domwatch in
 // dom0.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <fstream>
 #include <map>
@@ -90,6 +91,25 @@ TEST_F(DriverDomain, ASavedGuestGoesOn) {
   ASSERT_TRUE(frontend.connect());
   EXPECT_EQ(pcr(frontend), measured_);
   EXPECT_EQ(proof(guest_), "runs restored kernel");
+}
+
+// The toolstack closes the device while vtpm-domwatch has not looked yet.
+TEST_F(DriverDomain, ASavedGuestGoesOnAlsoWhenItsSuspensionIsHeardOfLate) {
+  measured_guest();
+  frontend_.reset();
+  ASSERT_EQ(::kill(watcher_->pid(), SIGSTOP), 0);
+  EXPECT_EQ(domain({"halt", std::to_string(guest_)}).status, 0);
+  const std::string back =
+      "/local/domain/" + std::to_string(driver_) + "/backend/vtpm/" + std::to_string(guest_) + "/0";
+  set_node(back + "/online", "0");
+  set_node(back + "/state", "5");
+  EXPECT_TRUE(eventually([&] { return node(back + "/state") == "6"; }));
+  ASSERT_EQ(::kill(watcher_->pid(), SIGCONT), 0);
+  EXPECT_TRUE(eventually([&] { return proof(guest_) == "suspend new kernel"; })) << proof(guest_);
+  ASSERT_EQ(domain({"suspend", std::to_string(guest_), image()}).status, 0);
+  Frontend frontend(stack_, this->back());
+  ASSERT_TRUE(frontend.connect());
+  EXPECT_EQ(pcr(frontend), measured_);
 }
 
 TEST_F(DriverDomain, ASavedGuestThatComesBackLookingNewIsMarked) {
