@@ -25,7 +25,8 @@ std::multimap<pid_t, pid_t> children_by_parent() {
     auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (bad != std::errc{} || end != name.data() + name.size()) continue;
     std::ifstream file(entry.path() / "stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::string text;
+    std::getline(file, text, '\0');  // of a process that has just ended there is nothing
     // The name in parentheses may hold anything; the state and the parent follow the last one.
     size_t close = text.rfind(") ");
     if (close == std::string::npos || text.size() < close + 5) continue;

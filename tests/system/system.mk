@@ -22,7 +22,7 @@ $(B)/system/liar: $(B)/obj/tests/system/liar/main.o $(B)/lib/libbase.a
 .PHONY: check-system
 check-system: all $(B)/system/scenarios $(B)/system/puppet $(B)/system/liar $(B)/test/replay
 	$(call say,TEST)
-	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout 600 $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
+	$(Q)VTPM_PROGRAMS=$(abspath $(B)/bin) timeout $(if $(SAN),1800,600) $(B)/bin/xen-loopback run -- $(B)/system/scenarios --gtest_brief=1 $(GTEST)
 check-loopback: check-system
 
 # The long versions; KILLS, SEED and INSTANCES set their size.
