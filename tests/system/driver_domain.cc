@@ -26,6 +26,7 @@ class DriverDomain : public SavedGuest {
   ~DriverDomain() override {
     frontend_.reset();
     if (guest_ > 0) destroy_domain(guest_);
+    EXPECT_TRUE(eventually([&] { return proof(guest_) == "none"; })) << "the next scenario would find it";
     destroy_domain(driver_);
   }
   size_t watchers() const {
