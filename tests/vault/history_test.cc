@@ -6,16 +6,6 @@
 namespace vault {
 namespace {
 
-using What = std::vector<Happened>;
-
-What told(Vault& vault, const Uuid& uuid) {
-  auto history = vault.history(uuid);
-  EXPECT_TRUE(history.ok()) << (history.ok() ? "" : history.error().text);
-  What what;
-  if (!history.ok()) return what;
-  for (const Deed& deed : history.value().deeds.items) what.push_back(deed.what);
-  return what;
-}
 std::string text(const Deed& deed) { return {deed.text.bytes().begin(), deed.text.bytes().end()}; }
 
 class Histories : public VaultTest {

@@ -9,8 +9,6 @@
 namespace vault {
 namespace {
 
-using What = std::vector<Happened>;
-
 class Keeps : public VaultTest {
  protected:
   Keeps() {
@@ -53,13 +51,6 @@ class Keeps : public VaultTest {
                             const Uuid& uuid = kOne) {
     auto done = Keeping(vault, "host").revert(uuid, file, wish);
     return done.ok() ? "done" : done.error().text;
-  }
-  static What told(Vault& vault) {
-    What what;
-    auto history = vault.history(kOne);
-    if (!history.ok()) return what;
-    for (const Deed& deed : history.value().deeds.items) what.push_back(deed.what);
-    return what;
   }
   static bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
   void move(Vault& from, const std::string& here, Vault& to, const std::string& there) {

@@ -8,8 +8,6 @@
 namespace vault {
 namespace {
 
-using What = std::vector<Happened>;
-
 bool says(const auto& result, const std::string& text) {
   return !result.ok() && result.error().text.find(text) != std::string::npos;
 }
@@ -141,13 +139,6 @@ class LostSource : public VaultTest {
     auto done = destination_->inherit(kOne, true);
     ASSERT_TRUE(done.ok()) << done.error().text;
     ASSERT_TRUE(done.value().anew);
-  }
-  static What told(Vault& vault) {
-    What what;
-    auto history = vault.history(kOne);
-    if (!history.ok()) return what;
-    for (const Deed& deed : history.value().deeds.items) what.push_back(deed.what);
-    return what;
   }
 
   std::unique_ptr<SqliteVault> here_, there_;

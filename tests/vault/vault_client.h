@@ -40,6 +40,16 @@ inline Result<> commit(Vault& vault, const Uuid& uuid, uint64_t expected, base::
   for (int tries = 0; !outcome && tries < 3; tries++) complete(vault);
   return outcome.value_or(Refusal{Refusal::Kind::Broken, "not answered"});
 }
+// What its history tells, oldest first.
+using What = std::vector<Happened>;
+inline What told(Vault& vault, const Uuid& uuid = kOne) {
+  auto history = vault.history(uuid);
+  EXPECT_TRUE(history.ok()) << (history.ok() ? "" : history.error().text);
+  What what;
+  if (!history.ok()) return what;
+  for (const Deed& deed : history.value().deeds.items) what.push_back(deed.what);
+  return what;
+}
 
 class VaultTest : public ::testing::Test {
  protected:
