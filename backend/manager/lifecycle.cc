@@ -293,8 +293,8 @@ void Manager::settle_without_worker(Device& device) {
   if (device.settled || !device.back) return;
   auto domain = domain_of(device);
   if (!domain && !device.domain_seen) domain = kUnseenEnd;
-  // While it is said to run on, word of its suspension may be on its way.
-  device.settled = kept_as(domain) != PowerKind::Parked;
+  // While it is said to run on, word of its suspension may be on its way. What another gave it is given back once.
+  device.settled = device.taken_from || kept_as(domain) != PowerKind::Parked;
   if (device.taken_from) return give_back(device);
   if (!device.lease) {
     auto lease = vault_.lease(device.back->uuid);
