@@ -53,7 +53,7 @@ bool Host::commit(base::View permanent) {
 
   auto end = Clock::now() + patience_;
   while (!outcome_ && Clock::now() < end) {
-    Link::Woken woken = link_.wait(-1, ms_until(end));
+    Link::Woken woken = link_.wait(ms_until(end));
     handle(woken);
   }
   if (outcome_) return *outcome_;
@@ -70,7 +70,7 @@ base::Bytes Host::endorsed(const message::Endorsement& endorsement) {
   // A manager may be making its own key yet; it ends us when that takes too long.
   auto end = Clock::now() + patience_;
   while (open_endorsement_ && (link_.has_manager() || Clock::now() < end)) {
-    Link::Woken woken = link_.wait(-1, link_.has_manager() ? -1 : ms_until(end));
+    Link::Woken woken = link_.wait(link_.has_manager() ? -1 : ms_until(end));
     if (link_.has_manager()) end = Clock::now() + patience_;
     handle(woken);
   }
@@ -84,10 +84,9 @@ void Host::end_command() {
   if (journal_.epoch() != epoch_) journal_.write(epoch_, {});
 }
 
-bool Host::wait(int event_fd, int timeout_ms) {
-  Link::Woken woken = link_.wait(event_fd, timeout_ms);
+void Host::hear_manager() {
+  Link::Woken woken = link_.wait(0);
   handle(woken);
-  return woken.event;
 }
 
 std::optional<message::Kind> Host::next_order() {

@@ -39,9 +39,10 @@ class Host : public tpm::Platform {
   void begin_command(const Ring& ring) { in_flight_ = &ring; }
   void end_command();
 
-  // Waits for the guest or a manager, for ever when timeout_ms is negative. True: the guest's notification. Orders are
-  // kept for next_order().
-  bool wait(int event_fd, int timeout_ms);
+  // Readable when hear_manager() has something to hear.
+  int manager_fd() const { return link_.fd(); }
+  // Does not wait. Orders are kept for next_order().
+  void hear_manager();
   std::optional<message::Kind> next_order();
 
   // Where commands are told; null: nowhere.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "backend/worker/link.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,26 +47,34 @@ xen::Result<FirstMessage> receive_first(int fd) {
   return first;
 }
 
-Link::Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted)
-    : manager_(std::move(manager)), listening_(std::move(listening)), journal_(std::move(journal)), trusted_(trusted) {}
+Link::Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted, WatchSet watched)
+    : manager_(std::move(manager)),
+      listening_(std::move(listening)),
+      journal_(std::move(journal)),
+      trusted_(trusted),
+      watched_(std::move(watched)) {}
 
-Link::Woken Link::wait(int event_fd, int timeout_ms) {
-  // poll() passes over descriptors that are -1.
-  std::array<pollfd, 3 + kMostCandidates> set{};
-  set[0] = {event_fd, POLLIN, 0};
-  set[1] = {manager_.get(), POLLIN, 0};
-  set[2] = {listening_.get(), POLLIN, 0};
-  for (size_t i = 0; i < kMostCandidates; i++) set[3 + i] = {candidates_[i].get(), POLLIN, 0};
+xen::Result<Link> Link::open(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted) {
+  WatchSet watched = TRY(WatchSet::create());
+  TRY(watched.add(manager.get()));
+  TRY(watched.add(listening.get()));
+  return Link(std::move(manager), std::move(listening), std::move(journal), trusted, std::move(watched));
+}
+
+Link::Woken Link::wait(int timeout_ms) {
+  WatchSet::Ready ready = watched_.wait(timeout_ms);
   Woken woken;
-  if (poll(set.data(), set.size(), timeout_ms) <= 0) return woken;
-
-  woken.event = set[0].revents != 0;
-  if (set[1].revents != 0) woken.order = receive_order();
-  for (size_t i = 0; i < kMostCandidates; i++) {
-    if (set[3 + i].revents != 0) woken.adopted |= hear(candidates_[i]);
+  if (manager_ && ready.has(manager_.get())) woken.order = receive_order();
+  for (vault::Fd& candidate : candidates_) {
+    if (candidate && ready.has(candidate.get())) woken.adopted |= hear(candidate);
   }
-  if (set[2].revents != 0) accept_candidate();
+  if (ready.has(listening_.get())) accept_candidate();
   return woken;
+}
+
+void Link::drop(vault::Fd& watched) {
+  watched_.remove(watched.get());
+  watched = vault::Fd();
 }
 
 void Link::send_if_room(base::View datagram) { send(datagram, -1, MSG_DONTWAIT); }
@@ -81,7 +88,7 @@ bool Link::send(base::View datagram, int descriptor, int flags) {
   if (n >= 0) return true;
   if (errno == EAGAIN) return false;
   base::log(base::Level::Warning, xen::failed("send to manager").text());
-  manager_ = vault::Fd();
+  drop_manager();
   return false;
 }
 
@@ -94,7 +101,7 @@ std::optional<Link::Order> Link::receive_order() {
       return std::nullopt;
     case Heard::End:
       base::log(base::Level::Warning, "the manager has gone; waiting for another");
-      manager_ = vault::Fd();
+      drop_manager();
   }
   return std::nullopt;
 }
@@ -104,6 +111,7 @@ void Link::accept_candidate() {
   if (!candidate || !trustworthy(candidate.get(), trusted_)) return;
   for (vault::Fd& place : candidates_) {
     if (place) continue;
+    if (!watched_.add(candidate.get()).ok()) return;
     place = std::move(candidate);
     return;
   }
@@ -116,10 +124,11 @@ bool Link::hear(vault::Fd& candidate) {
   if (heard == Heard::Nothing) return false;
   auto adopt = message::decode<message::Adopt>(order.datagram());
   if (heard == Heard::Order && adopt.ok() && adopt.value().version == message::kVersion) {
+    if (manager_) drop_manager();
     manager_ = std::move(candidate);
     return true;
   }
-  candidate = vault::Fd();
+  drop(candidate);
   return false;
 }
 

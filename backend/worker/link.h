@@ -10,6 +10,7 @@
 
 #include "backend/manager/messages.h"
 #include "backend/vault/durable.h"
+#include "backend/worker/watch_set.h"
 #include "lib/base/bytes.h"
 #include "lib/xen/handle.h"
 
@@ -25,7 +26,7 @@ xen::Result<FirstMessage> receive_first(int fd);
 class Link {
  public:
   // Takes over the descriptors. Who connects to `listening` must be root or `trusted`.
-  Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted);
+  static xen::Result<Link> open(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted);
 
   struct Order {
     base::View datagram() const { return base::View(bytes).first(size); }
@@ -35,12 +36,13 @@ class Link {
     vault::Fd descriptor;  // that came along, if any
   };
   struct Woken {
-    bool event = false;          // `event_fd` is readable
     bool adopted = false;        // another manager has come: say Hello
     std::optional<Order> order;  // a message of the manager
   };
-  // Waits for one or several of these, at most timeout_ms, for ever when negative. event_fd may be -1.
-  Woken wait(int event_fd, int timeout_ms);
+  // Waits for one or several of these, at most timeout_ms, for ever when negative.
+  Woken wait(int timeout_ms);
+  // Readable when there is something to wait for no longer.
+  int fd() const { return watched_.fd(); }
 
   // False when there is no manager, or it has just gone: a later one will want to know.
   bool send(base::View datagram) { return send(datagram, -1, 0); }
@@ -50,18 +52,21 @@ class Link {
   void send_if_room(base::View datagram);
   bool has_manager() const { return static_cast<bool>(manager_); }
   // For one that talks nonsense.
-  void drop_manager() { manager_ = vault::Fd(); }
+  void drop_manager() { drop(manager_); }
 
  private:
+  Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted, WatchSet watched);
   bool send(base::View datagram, int descriptor, int flags);
   std::optional<Order> receive_order();
   void accept_candidate();
   bool hear(vault::Fd& candidate);
+  void drop(vault::Fd& watched);
 
   static constexpr size_t kMostCandidates = 4;
   vault::Fd manager_, listening_, journal_;
   uid_t trusted_;
   std::array<vault::Fd, kMostCandidates> candidates_;
+  WatchSet watched_;
 };
 
 }  // namespace backend

@@ -3,16 +3,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <string>
 
 #include "lib/base/log.h"
+#include "lib/base/verify.h"
 
 namespace backend {
 
 namespace {
 
-constexpr uint64_t kStatisticsPeriodUs = 1'000'000;
-constexpr int kStatisticsPeriodMs = 1000;
+constexpr std::chrono::seconds kStatisticsPeriod{1};
 
 class Server {
  public:
@@ -24,14 +25,13 @@ class Server {
     if (same_ring) ring_.answer_unread(kTpmFail);
     // From here on the manager counts on our journal: no command may have been executed before.
     tpm_.host->say_ready();
-    tpm_.host->wait(-1, 0);  // who traces from the start gets the first command, too
+    tpm_.host->hear_manager();  // who traces from the start gets the first command, too
     if (!same_ring) look(ring_.take_untold());
     while (!stopped_) {
-      // A frozen worker leaves events where they are: they count when it serves again.
-      bool serving = !frozen_ && !broken_;
-      bool event = tpm_.host->wait(serving ? tpm_.guest->channel().fd() : -1, untold_ ? kStatisticsPeriodMs : -1);
-      if (event) on_event();
-      if (!event && untold_) tell(tpm_.host->now_us());
+      WatchSet::Ready ready = tpm_.watched->wait(-1);
+      if (ready.has(tpm_.host->manager_fd())) tpm_.host->hear_manager();
+      if (ready.has(tpm_.guest->channel().fd())) on_event();
+      if (ready.has(tpm_.alarm->fd())) on_alarm();
       while (auto order = tpm_.host->next_order()) obey(*order);
       if (tpm_.host->overtaken()) {
         base::log(base::Level::Warning, "a state that was given up has been stored: ends, for a worker that has it");
@@ -48,7 +48,7 @@ class Server {
     auto taken = tpm_.guest->channel().acknowledge();
     if (!taken.ok()) {
       base::log(base::Level::Error, taken.error().text());
-      broken_ = true;
+      tpm_.watched->remove(tpm_.guest->channel().fd());
       return;
     }
     if (tpm_.host->halted()) return ring_.answer_if_waiting(kTpmFail);
@@ -78,8 +78,7 @@ class Server {
     note(now_us - begun_us);
     if (tracer != nullptr) tracer->tell(now_us - begun_us);
     statistics_.commits = tpm_.engine->commits();
-    untold_ = true;
-    if (now_us - told_at_us_ >= kStatisticsPeriodUs) tell(now_us);
+    tell_later();
   }
 
   void note(uint64_t took_us) {
@@ -87,8 +86,19 @@ class Server {
     statistics_.took[std::min(static_cast<size_t>(std::bit_width(took_us)), message::kLatencyBuckets - 1)]++;
   }
 
-  void tell(uint64_t now_us) {
-    told_at_us_ = now_us;
+  // By an alarm, once a second: a wait with a time limit would set and clear a timer of the kernel's for each command.
+  void tell_later() {
+    if (untold_) return;
+    untold_ = true;
+    tpm_.alarm->set(kStatisticsPeriod);
+  }
+
+  void on_alarm() {
+    tpm_.alarm->take();
+    if (untold_) tell();
+  }
+
+  void tell() {
     untold_ = false;
     tpm_.host->say_statistics(statistics_);
   }
@@ -97,7 +107,7 @@ class Server {
     switch (order) {
       case message::Kind::Freeze:
         set_frozen(true);
-        tell(tpm_.host->now_us());
+        tell();
         tpm_.host->say_snapshot(tpm_.engine->save_volatile());
         break;
       case message::Kind::Thaw:
@@ -105,7 +115,7 @@ class Server {
         if (!tpm_.host->halted()) look(ring_.take_untold());
         break;
       case message::Kind::Stop:
-        tell(tpm_.host->now_us());
+        tell();
         tpm_.host->say_snapshot(tpm_.engine->save_volatile());
         ring_.leave_idle();
         stopped_ = true;
@@ -115,18 +125,18 @@ class Server {
     }
   }
 
+  // A frozen worker leaves events where they are: they count when it serves again.
   void set_frozen(bool frozen) {
-    frozen_ = frozen;
+    int guest = tpm_.guest->channel().fd();
+    tpm_.watched->remove(guest);
+    if (!frozen) VERIFY(tpm_.watched->add(guest).ok());
     tpm_.host->set_frozen(frozen);
   }
 
   LiveTpm& tpm_;
   Ring& ring_;
   message::Statistics statistics_;
-  uint64_t told_at_us_ = 0;
   bool untold_ = false;
-  bool frozen_ = false;
-  bool broken_ = false;
   bool stopped_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include "backend/worker/start.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -179,10 +180,19 @@ Result<> confine(const Guest* guest, const Start& start, uid_t uid_base) {
   return otherwise(lock_down({id, id, host}), Failure::CannotLockDown);
 }
 
+xen::Result<> watch(LiveTpm& live) {
+  live.alarm = TRY(Alarm::create());
+  live.watched = TRY(WatchSet::create());
+  TRY(live.watched->add(live.guest->channel().fd()));
+  TRY(live.watched->add(live.host->manager_fd()));
+  return live.watched->add(live.alarm->fd());
+}
+
 Result<> make_ready(LiveTpm& live, const Start& start, const std::optional<Recovered>& recovered, uid_t uid_base) {
   size_t packet_bytes = live.guest ? live.guest->back_half().response_area().size() : kPacketBytes;
   live.engine = TRY(engine_with_permanent(start, *live.host, packet_bytes));
   TRY(take_up_volatile(start, recovered, *live.engine, packet_bytes));
+  if (live.guest) TRY(otherwise(watch(live), Failure::BadStart));
   return confine(live.guest.get(), start, uid_base);
 }
 
@@ -209,8 +219,7 @@ Result<message::ExtraPages> announced(xen::DomId guest, uint32_t ring) {
 }
 
 std::unique_ptr<LiveTpm> give_up(vault::Fd& manager, Failure why) {
-  base::Bytes datagram = message::encode(message::Failed{why});
-  Link(std::move(manager), {}, {}, 0).send(datagram);
+  base::send_with(manager.get(), message::encode(message::Failed{why}), -1, MSG_NOSIGNAL);
   return nullptr;
 }
 
@@ -293,12 +302,17 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
     live->guest = std::move(guest).take();
     inheritance.transfers = vault::Fd();
   }
-  Link link(std::move(inheritance.manager), std::move(inheritance.listening), std::move(inheritance.journal), trusted);
+  auto link = Link::open(std::move(inheritance.manager), std::move(inheritance.listening),
+                         std::move(inheritance.journal), trusted);
+  if (!link.ok()) {
+    base::log(base::Level::Error, link.error().text());
+    return nullptr;
+  }
   Host::Identity identity{start.uuid,         start.domain,
                           start.device,       start.power_cycle,
                           start.instance_key, live->guest ? live->guest->extra_pages() : message::ExtraPages{}};
-  live->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link), std::move(journal).take(),
-                                      options.commit_patience);
+  live->host = std::make_unique<Host>(std::move(identity), start.epoch, std::move(link).take(),
+                                      std::move(journal).take(), options.commit_patience);
   auto ready = make_ready(*live, start, recovered, options.uid_base);
   if (ready.ok()) return live;
   live->host->say_failed(ready.error());

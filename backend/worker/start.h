@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "backend/ring/legacy.h"
+#include "backend/worker/alarm.h"
 #include "backend/worker/host.h"
 #include "engine/engine.h"
 #include "lib/xen/event_channel.h"
@@ -42,6 +44,8 @@ struct LiveTpm {
   std::unique_ptr<Guest> guest;  // null: there is none
   std::unique_ptr<Host> host;
   std::unique_ptr<tpm::Engine> engine;
+  std::optional<Alarm> alarm;       // beside a guest
+  std::optional<WatchSet> watched;  // the same: the guest, the manager, the alarm
 };
 
 // The descriptors a worker is born with.

@@ -110,7 +110,7 @@ std::optional<base::Bytes> WorkerProcess::receive(std::chrono::milliseconds most
       auto told = message::decode<message::Endorsement>(*datagram);
       EXPECT_TRUE(told.ok());
       if (told.ok() && told.value().wants_certificate) send(message::Certificate{});
-    } else if (kind != message::Kind::Statistics) {
+    } else if (kind != message::Kind::Statistics || sees_statistics) {
       return datagram;
     }
   }

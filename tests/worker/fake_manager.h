@@ -31,7 +31,9 @@ class WorkerProcess {
 
   // Whether receive() gives the worker's Endorsement, instead of answering that there is no certificate.
   bool sees_endorsements = false;
-  // The next datagram but for statistics; nothing when the worker hung up or took longer than that.
+  // The same of its statistics, which are else passed over.
+  bool sees_statistics = false;
+  // The next datagram; nothing when the worker hung up or took longer than that.
   std::optional<base::Bytes> receive(std::chrono::milliseconds most = std::chrono::seconds(20));
   // The next message, when it is an M.
   template <class M>
