@@ -105,8 +105,7 @@ xen::Result<base::Bytes> Ring::transact(base::View command, uint8_t locality, mi
 
 xen::Result<bool> AnyRing::wait(milliseconds most, const Interruption& interruption) {
   Clock::time_point end = Clock::now() + most;
-  while (busy()) {
-    auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+  for (milliseconds left = most; busy(); left = std::chrono::ceil<milliseconds>(end - Clock::now())) {
     if (left.count() <= 0) return false;
     pollfd set[] = {{fd(), POLLIN, 0}, {interruption.fd, POLLIN, 0}};
     int ready = poll(set, std::size(set), static_cast<int>(left.count()));
