@@ -133,6 +133,8 @@ Outcome<> Front::start_anew() {
   TRY(close());
   if (node(front_ / "state") != kInitialising || backend_state() != kInitWait) {
     TRY(set_state(kClosed));
+    // A backend that waits may go on waiting; or it has yet to read what was there before, and will close over it.
+    static_cast<void>(await_node(back_ / "state", {kClosed}, patience.silence));
     TRY(await_backend({kClosed, kInitWait}));
   }
   TRY(remove_strange_nodes());
