@@ -64,7 +64,7 @@ constexpr std::array kCommands = {
     Command{"invite", "invite an instance of another host to this one: writes an invitation"},
     Command{"export", "lock an instance and export it to an invitation, or end that", true},
     Command{"release", "give up an exported instance for ever: writes the token that lets it run there", true},
-    Command{"import", "take an export, a token, or the notice of an abort; or a TPM of swtpm", false,
+    Command{"import", "take an export, a token, the notice of an abort, a lost host's copy, or a TPM of swtpm", false,
             backend::print_imported},
     Command{"move", "move an instance to another host: invite, export, import and release by one command", true},
     Command{"peers", "the keys of this host and of those it knows", false, backend::print_peers},

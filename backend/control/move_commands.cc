@@ -124,6 +124,7 @@ json import_paper(Manager& manager, const json& request) {
                      : imported.value().kind == vault::PaperKind::Token ? "token"
                                                                         : "notice";
   json answer = {{"ok", true}, {"uuid", vault::text_of(imported.value().uuid)}, {"imported", kind}};
+  if (imported.value().had_come) answer["text"] = "runs here already: its token has come";
   if (!imported.value().receipt.empty()) answer["paper"] = base64(imported.value().receipt);
   return answer;
 }

@@ -80,6 +80,7 @@ vault::Result<vault::Moving::Imported> Manager::import(base::View paper, const s
   auto imported = TRY(moving_.import(paper, trusted));
   std::string host = "host '" + other_host(imported.uuid) + "'";
   if (imported.kind == vault::PaperKind::Export) {
+    if (imported.had_come) return imported;
     event(Level::Notice, "arrived", imported.uuid, "arrived from " + host + "; it may not run before the token");
   } else if (imported.kind == vault::PaperKind::Token) {
     event(Level::Notice, "came", imported.uuid, host + " gave it up: it runs here");

@@ -121,7 +121,16 @@ Result<Moving::Imported> Moving::import_export(const Identity& own, base::View b
     return name_other(uuid, paper.from);
   };
   TRY(receive(vault_, paper.transfer, own.key(), vault_.known(uuid), now(), store));
-  return Imported{uuid, PaperKind::Export, write_transfer(own, PaperKind::Receipt, paper.transfer)};
+  TRY(not_deleted(uuid));
+  bool had_come = vault_.ledger().find(uuid)->custody == Custody::Come;
+  return Imported{uuid, PaperKind::Export, write_transfer(own, PaperKind::Receipt, paper.transfer), had_come};
+}
+
+// A copy or an instance that an administrator has deleted since: its papers still fit.
+Result<> Moving::not_deleted(const Uuid& uuid) {
+  if (vault_.known(uuid) && !vault_.entry(uuid).ok())
+    return refused("the instance was deleted here, which is for ever");
+  return {};
 }
 
 Result<> Moving::name_other(const Uuid& uuid, const PublicIdentity& other) {
@@ -136,6 +145,7 @@ Result<Moving::Imported> Moving::import_token(base::View bytes) {
   Transfer token = TRY(read_transfer(bytes, PaperKind::Token));
   Ledger ledger = vault_.ledger();
   TRY(come(ledger, token));
+  TRY(not_deleted(token.uuid));
   TRY(vault_.set_ledger(ledger));
   return Imported{token.uuid, PaperKind::Token, {}};
 }
@@ -148,8 +158,8 @@ Result<Moving::Imported> Moving::import_notice(base::View bytes) {
 
 // One that is not whole is not run unseen: it may be deleted, or a backup put in its place.
 Result<Moving::Inherited> Moving::inherit(const Uuid& uuid, bool confirmed) {
+  TRY(not_deleted(uuid));
   bool present = vault_.known(uuid);
-  if (present && !vault_.entry(uuid).ok()) return refused("the instance was deleted here, which is for ever");
   Ledger ledger = vault_.ledger();
   if (!TRY(vault::inherit(ledger, uuid, present))) {
     return Inherited{false, "runs here already: its source was said to be lost before"};

@@ -28,7 +28,8 @@ class Moving {
   struct Imported {
     Uuid uuid{};
     PaperKind kind{};
-    base::Bytes receipt;  // of an export
+    base::Bytes receipt;    // of an export
+    bool had_come = false;  // an export whose token has come before
   };
   // An export, a token, or the notice of an abort.
   Result<Imported> import(base::View paper, const std::string& trusted);
@@ -42,6 +43,7 @@ class Moving {
   Result<Inherited> inherit(const Uuid& uuid, bool confirmed);
 
  private:
+  Result<> not_deleted(const Uuid& uuid);
   Result<> name_other(const Uuid& uuid, const PublicIdentity& other);
   Result<Imported> import_export(const Identity& own, base::View paper, const std::string& trusted);
   Result<Imported> import_token(base::View paper);

@@ -111,6 +111,21 @@ TEST_F(Moves, EveryStepRepeatedGivesTheSame) {
   EXPECT_EQ(content(*there_, kOne), "later") << "an export that comes again changes nothing";
 }
 
+TEST_F(Moves, ItsPapersSayWhatBecameOfIt) {
+  base::Bytes paper = exported(invitation()).value();
+  auto first = destination_->import(paper, print(*source_));
+  ASSERT_TRUE(first.ok()) << why(first);
+  EXPECT_FALSE(first.value().had_come);
+  base::Bytes token = source_->release(kOne, first.value().receipt).value();
+  ASSERT_TRUE(destination_->import(token, "").ok());
+  EXPECT_TRUE(destination_->import(paper, "").value().had_come);
+  ASSERT_TRUE(there_->remove(kOne).ok());
+  EXPECT_TRUE(says(destination_->import(token, ""), "was deleted here"));
+  EXPECT_TRUE(says(destination_->import(paper, ""), "was deleted here"));
+  reopen();
+  EXPECT_TRUE(says(destination_->import(token, ""), "was deleted here"));
+}
+
 TEST_F(Moves, ThereAndBackAndThereAgain) {
   expect_goes_on(exported(invitation()).value());
   auto back = source_->invite(kOne);
