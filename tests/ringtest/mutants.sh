@@ -51,7 +51,7 @@ mutate() { # mutate PATCH: leaves what it builds in $scratch/BUILD/bin
   local patch=$1 file
   (
     cd "$scratch"
-    patch -p1 --quiet --no-backup-if-mismatch <"$patch"
+    patch -p1 --fuzz=0 --quiet --no-backup-if-mismatch <"$patch"
     for file in $(sed -n 's/^+++ b\///p' "$patch"); do
       # Not written through the link that it shares with the tree.
       for object in $(grep -lF " $file" -r "$build/obj" --include='*.d'); do rm -f "$object" "${object%.d}.o"; done
@@ -64,7 +64,7 @@ mutate() { # mutate PATCH: leaves what it builds in $scratch/BUILD/bin
 restore() { # restore PATCH
   (
     cd "$scratch"
-    patch -p1 --quiet --no-backup-if-mismatch -R <"$1"
+    patch -p1 --fuzz=0 --quiet --no-backup-if-mismatch -R <"$1"
     for file in $(sed -n 's/^+++ b\///p' "$1"); do
       for object in $(grep -lF " $file" -r "$build/obj" --include='*.d'); do rm -f "$object" "${object%.d}.o"; done
     done
