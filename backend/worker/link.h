@@ -41,7 +41,7 @@ class Link {
   };
   // Waits for one or several of these, at most timeout_ms, for ever when negative.
   Woken wait(int timeout_ms);
-  // Readable when there is something to wait for no longer.
+  // Readable when wait() would return at once.
   int fd() const { return watched_.fd(); }
 
   // False when there is no manager, or it has just gone: a later one will want to know.
