@@ -116,7 +116,7 @@ built:
 
 .PHONY: check check-unit check-loopback check-clients check-xen layering
 check-unit: $(TESTS:%=%.passed)
-check: built layering check-unit check-loopback check-clients check-xen
+check: built layering deb check-unit check-loopback check-clients check-xen
 	@echo 'check: everything passed'
 
 # What needs no Xen, once more as another compiler and the sanitizers see it.
@@ -145,7 +145,7 @@ VERSION = $(shell sed -n 's/.*kVersion = "\(.*\)".*/\1/p' lib/base/version.h)
 install: all
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/libexec/vtpm
 	install -m 755 $(filter %/vtpm-managerd %/vtpmctl %/vtpm-domwatch %/vtpm-socketd %/vtpm-frontend,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/sbin
-	install -m 755 $(filter %/vtpmd %/vtpm-grantd %/vtpm-measure vtpm-convert,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
+	install -m 755 $(filter %/vtpmd %/vtpm-grantd %/vtpm-measure %/vtpm-convert,$(PROGRAMS:%=$(B)/bin/%)) $(DESTDIR)/usr/libexec/vtpm
 	install -D -m 644 backend/control/vtpmctl.8 $(DESTDIR)/usr/share/man/man8/vtpmctl.8
 	install -D -m 644 backend/control/vtpmctl.bash $(DESTDIR)/usr/share/bash-completion/completions/vtpmctl
 	install -m 644 backend/manager/vtpm-managerd.8 backend/domwatch/vtpm-domwatch.8 backend/grantd/vtpm-grantd.8 backend/socket/vtpm-socketd.8 frontend/vtpm-frontend.8 $(DESTDIR)/usr/share/man/man8
