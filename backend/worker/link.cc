@@ -54,7 +54,7 @@ Link::Link(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trus
       trusted_(trusted),
       watched_(std::move(watched)) {}
 
-xen::Result<Link> Link::open(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted) {
+xen::Result<Link> Link::open(vault::Fd&& manager, vault::Fd&& listening, vault::Fd&& journal, uid_t trusted) {
   WatchSet watched = TRY(WatchSet::create());
   TRY(watched.add(manager.get()));
   TRY(watched.add(listening.get()));

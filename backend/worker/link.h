@@ -25,8 +25,8 @@ xen::Result<FirstMessage> receive_first(int fd);
 
 class Link {
  public:
-  // Takes over the descriptors. Who connects to `listening` must be root or `trusted`.
-  static xen::Result<Link> open(vault::Fd manager, vault::Fd listening, vault::Fd journal, uid_t trusted);
+  // Takes over the descriptors, but not when it fails. Who connects to `listening` must be root or `trusted`.
+  static xen::Result<Link> open(vault::Fd&& manager, vault::Fd&& listening, vault::Fd&& journal, uid_t trusted);
 
   struct Order {
     base::View datagram() const { return base::View(bytes).first(size); }

@@ -304,10 +304,7 @@ std::unique_ptr<LiveTpm> start_worker(Inheritance inheritance, const Options& op
   }
   auto link = Link::open(std::move(inheritance.manager), std::move(inheritance.listening),
                          std::move(inheritance.journal), trusted);
-  if (!link.ok()) {
-    base::log(base::Level::Error, link.error().text());
-    return nullptr;
-  }
+  if (!link.ok()) return give_up(inheritance.manager, because(Failure::BadStart, link.error().text()));
   Host::Identity identity{start.uuid,         start.domain,
                           start.device,       start.power_cycle,
                           start.instance_key, live->guest ? live->guest->extra_pages() : message::ExtraPages{}};
